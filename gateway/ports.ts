@@ -1,0 +1,91 @@
+import type { AggregateRow, Clock, DefinitionState, Head, SegmentRow, Settlement } from '#schema/checkpoint.ts'
+import type { ControlRecord } from '#schema/frame.ts'
+import type { KeyRecord } from '#schema/keys.ts'
+import type { MetricRecord } from '#schema/metric.ts'
+import type { PartitionReport, StorageReport } from '#schema/report.ts'
+
+export type { OlapReader } from '#schema/olap.ts'
+
+/** A closed frame on its way to the log. */
+export interface OutgoingFrame {
+  partition: number
+  /** The same for every try: the log keeps one. */
+  messageId: string
+  data: Uint8Array
+  /** Events by tenant. */
+  counts: ReadonlyMap<string, number>
+  traceparent?: string
+}
+
+/** The append side of the log. */
+export interface LogWriter {
+  /**
+   * Resolves with the sequence when the frame is on disk (fsynced). Retries by itself with the same message id for up
+   * to `deadlineMs`; rejects after that: the frame may or may not be in the log.
+   */
+  append(frame: OutgoingFrame, deadlineMs: number): Promise<number>
+  /** Control records are idempotent: `messageId` only spares the log a repetition. */
+  appendControl(partition: number, record: ControlRecord, messageId: string): Promise<number>
+}
+
+/** Keys by the SHA-256 (hex) of their secret; kept up to date by a watch, so that a look-up costs no I/O. */
+export interface KeyStore {
+  find(secretHash: string): KeyRecord | undefined
+}
+
+/** Definitions of metrics; kept up to date by a watch. */
+export interface MetricStore {
+  get(tenant: string, name: string): MetricRecord | undefined
+  list(tenant: string): MetricRecord[]
+  all(): MetricRecord[]
+  /** Compare-and-set on what `get` had said; answers false when somebody was faster. */
+  put(record: MetricRecord, replaces: MetricRecord | undefined): Promise<boolean>
+  onChange(listener: (record: MetricRecord) => void): () => void
+}
+
+/** State of one partition as a live view loads it: everything up to head.checkpoint. */
+export interface LoadedPartition {
+  head: Head
+  rows: SegmentRow[]
+  clocks: Clock[]
+  definitions: DefinitionState[]
+}
+
+/** One checkpoint as it was committed: all its deltas and its settlement, never a part. */
+export interface CheckpointDelta {
+  settlement: Settlement
+  rows: AggregateRow[]
+}
+
+/** Checkpoints of all partitions, for live views. */
+export interface CheckpointFeed {
+  /** State of a partition that has no head yet: null. */
+  load(partition: number): Promise<LoadedPartition | null>
+  /**
+   * Calls `onCheckpoint` for every checkpoint after `checkpoint`, in order, without a hole. When outputs have expired
+   * `onGap` is called instead and following stops: the caller loads anew.
+   */
+  follow(
+    partition: number,
+    afterCheckpoint: number,
+    onCheckpoint: (delta: CheckpointDelta) => void,
+    onGap: () => void,
+  ): Promise<{ stop(): Promise<void> }>
+}
+
+/** Reports of processors and storage, the newest of each. */
+export interface Reports {
+  partitions(): PartitionReport[]
+  storage(): StorageReport | undefined
+  onReport(listener: () => void): () => void
+}
+
+export interface GeoIp {
+  /** ISO 3166-1 alpha-2, or undefined. Never throws. */
+  country(address: string): string | undefined
+}
+
+export interface WallClock {
+  /** Milliseconds since 1970. */
+  now(): number
+}

@@ -1,0 +1,140 @@
+import type { AggregateRow, Head, LateEvent, Segment, SegmentRef, Settlement } from '#schema/checkpoint.ts'
+import type { ControlRecord, LogMessage } from '#schema/frame.ts'
+import type { OlapReader, Positions } from '#schema/olap.ts'
+
+/** The read side of one partition's log. */
+export interface PartitionLog {
+  /**
+   * Messages from `sequence` on, in order, without a hole; ends when `signal` aborts. A hole throws LogHole: messages
+   * had expired before they were read.
+   */
+  read(sequence: number, signal: AbortSignal): AsyncIterable<LogMessage>
+  /** Appends a control record (a tick). */
+  append(record: ControlRecord): Promise<number>
+  /** First and last sequence in the log now; last is 0 when nothing was ever written. */
+  range(): Promise<{ first: number; last: number }>
+}
+
+/** Messages firstMissing..lastMissing are gone. */
+export class LogHole extends Error {
+  readonly firstMissing: number
+  readonly lastMissing: number
+  constructor(partition: number, firstMissing: number, lastMissing: number) {
+    super(`log of partition ${partition}: messages ${firstMissing} to ${lastMissing} are gone`)
+    this.name = 'LogHole'
+    this.firstMissing = firstMissing
+    this.lastMissing = lastMissing
+  }
+}
+
+/** A head with the revision that the next compare-and-set expects (0: there is none). */
+export interface StoredHead {
+  head: Head | null
+  revision: number
+}
+
+/** What one checkpoint writes: all of it or nothing. */
+export interface CheckpointBatch {
+  head: Head
+  /** The level-0 segment of this checkpoint, encoded in chunks; none when nothing but the position changed. */
+  segment: { ref: SegmentRef; chunks: Uint8Array[] } | null
+  /** Messages of aggregates.<tenant>.<metric>.<p>: newline-delimited AggregateRow. */
+  aggregates: { tenant: string; metric: string; data: Uint8Array }[]
+  late: { tenant: string; data: Uint8Array }[]
+  settlement: Settlement
+  traceparent?: string
+}
+
+/** The checkpoint store of one partition. */
+export interface StateStore {
+  /** Read from the leader. */
+  head(): Promise<StoredHead>
+  /** Compare-and-set of the head alone: takes the epoch. Rejects with Fenced. Answers the new revision. */
+  claim(head: Head, revision: number): Promise<number>
+  /**
+   * One atomic batch; answers the head's new revision. Tries again while the outcome is unknown, and recognises its
+   * own write by the nonce. Rejects with Fenced when another epoch or write has moved the head.
+   */
+  commit(batch: CheckpointBatch, revision: number): Promise<number>
+  readSegment(ref: SegmentRef): Promise<Segment>
+  /** Writes a merged segment's chunks; it counts only once a head's manifest names it. */
+  writeSegment(ref: SegmentRef, chunks: Uint8Array[]): Promise<void>
+  /** Removes segments that no manifest names any more. */
+  dropSegments(refs: readonly SegmentRef[]): Promise<void>
+  /** Names of all segments that are stored, to drop what a crash left behind. */
+  listSegments(): Promise<string[]>
+}
+
+/** Another owner has taken the partition: stop at once, write nothing more. */
+export class Fenced extends Error {
+  constructor(partition: number, detail: string) {
+    super(`partition ${partition} belongs to another owner now: ${detail}`)
+    this.name = 'Fenced'
+  }
+}
+
+/** Leases on names (partitions, storage). Held by heartbeat; judged by the observer's own monotonic clock. */
+export interface Leases {
+  /** Tries to get the lease; true when it is held from now on. */
+  acquire(name: string): Promise<boolean>
+  /** Gives it back: the next one need not wait for the time-out. */
+  release(name: string): Promise<void>
+  /** Calls back when a lease that was held is lost (another one took it). */
+  onLost(listener: (name: string) => void): void
+  /** How many members of this kind are alive, this one included. */
+  members(): number
+  close(): Promise<void>
+}
+
+/** One checkpoint's outputs as storage reads them. */
+export interface CheckpointOutputs {
+  settlement: Settlement
+  aggregates: AggregateRow[]
+  late: LateEvent[]
+}
+
+/** Outputs of one partition for the OLAP writer. */
+export interface OutputFeed {
+  /**
+   * Checkpoints after `afterCheckpoint`, in order, without a hole. Throws OutputsGone when aggregates or settlements
+   * have expired: the store must be refilled from the log.
+   */
+  read(partition: number, afterCheckpoint: number, signal: AbortSignal): AsyncIterable<CheckpointOutputs>
+  /** Messages from..to of the partition's log. */
+  frames(partition: number, from: number, to: number): AsyncIterable<LogMessage>
+}
+
+export class OutputsGone extends Error {
+  constructor(partition: number, checkpoint: number) {
+    super(`outputs of partition ${partition} from checkpoint ${checkpoint} on have expired`)
+    this.name = 'OutputsGone'
+  }
+}
+
+/** What is written together: rows, dead letters and positions of any number of checkpoints. */
+export interface OlapBatch {
+  /** By partition: the checkpoint that the rows lead up to. */
+  positions: ReadonlyMap<number, number>
+  /** Lines of counted events, newline-delimited EventLine JSON as it stands in the log, with where it came from. */
+  raw: RawLines[]
+  aggregates: AggregateRow[]
+  late: { partition: number; event: LateEvent }[]
+}
+
+export interface RawLines {
+  partition: number
+  sequence: number
+  /** Counted lines only; `indexes[i]` is the place in the frame of line i. */
+  lines: string[]
+  indexes: number[]
+}
+
+/** The OLAP store's write side: one writer, one transaction a batch. */
+export interface OlapWriter extends OlapReader {
+  /** Rows and positions in one transaction. A late event whose identity is in raw_events is a duplicate. */
+  write(batch: OlapBatch): Promise<void>
+  positions(): Promise<Positions>
+  /** Drops what is older than the retention; merges deltas of old windows. */
+  maintain(now: number): Promise<void>
+  close(): Promise<void>
+}

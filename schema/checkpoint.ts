@@ -1,0 +1,177 @@
+import type { EventLine } from './event.ts'
+import type { MeasureJson } from './measures.ts'
+import type { MetricDefinition } from './metric.ts'
+
+/** Version of heads, segments, settlements and deltas. A newer one is refused with a clear message. */
+export const STATE_FORMAT = 1
+
+/** What became of an event that was read: Counted, Duplicate, Late, Invalid. */
+export type Outcome = 'C' | 'D' | 'L' | 'I'
+
+/**
+ * A change of one series in one slice. `aggregates.<tenant>.<metric>.<p>` carries these as newline-delimited JSON;
+ * sums of them are the totals, in any order.
+ */
+export interface AggregateRow extends MeasureJson {
+  tenant: string
+  metric: string
+  /** Version of the definition. Points of different versions are never merged. */
+  version: number
+  /** Slice [start, start + size), milliseconds. */
+  size: number
+  start: number
+  /** In the order of the metric's dimensions; the last series of a capped window is all OTHER. */
+  dims: (string | null)[]
+  /** Events folded in. */
+  events: number
+  /** Of these, how many came after their own watermark had passed the slice's end. */
+  corrections: number
+}
+
+/** Dimensions of what the cap on series left without a name. */
+export const OTHER = '__other__'
+
+/** Clock of one (tenant, source) in one partition. */
+export interface Clock {
+  tenant: string
+  source: string
+  /** Milliseconds since 1970. */
+  watermark: number
+  /** No event for the idle time-out: the clock holds nobody back. */
+  idle: boolean
+}
+
+export type Counts = Record<Outcome, number>
+
+/**
+ * `settled.<p>`, one a checkpoint, the last of its outputs: frames from..to are settled. Whoever reads it together with
+ * the frames applies exactly the counted events. Checkpoint numbers of a partition have no holes.
+ */
+export interface Settlement {
+  format: number
+  partition: number
+  checkpoint: number
+  epoch: number
+  /** First and last log sequence that this checkpoint read; to = from - 1 when it read none. */
+  from: number
+  to: number
+  /** Messages of aggregates and late events that stand before this one in the same checkpoint. */
+  aggregates: number
+  late: number
+  /** Events by tenant and outcome. */
+  totals: Record<string, Counts>
+  /** By log sequence, only of frames in which not every event counted: run lengths, as 3C1D2L. */
+  outcomes: Record<string, string>
+  /** Clocks that changed. */
+  clocks: Clock[]
+  /** Definitions that took effect, deletions included. */
+  definitions: DefinitionState[]
+  /** When the owner committed it, milliseconds since 1970 by its clock. For lag only. */
+  at: number
+}
+
+export interface DefinitionState {
+  tenant: string
+  definition: MetricDefinition
+  deleted: boolean
+}
+
+export interface TenantState {
+  tenant: string
+  version: number
+  latenessHorizonMs: number
+  outOfOrdernessMs: number
+}
+
+/** One line of `late_events.<tenant>.<p>`. */
+export interface LateEvent {
+  sequence: number
+  /** Place of the event in its frame. */
+  index: number
+  code: 'LATE' | 'INVALID'
+  message: string
+  /** Of its tenant, source and partition when it was judged; null where there is none. */
+  watermark: number | null
+  line: EventLine | null
+  /** The raw line, when it could not be read. */
+  raw?: string
+}
+
+/** Key `head` of a partition's state: the one place that says what is true. */
+export interface Head {
+  format: number
+  partition: number
+  epoch: number
+  owner: string
+  /** Of the write that made it: an owner whose answer got lost recognises its own. */
+  nonce: string
+  checkpoint: number
+  /** Last log sequence that is settled. */
+  sequence: number
+  /** Immutable segments that make up the state, oldest first. */
+  manifest: SegmentRef[]
+  /** Windows of a metric that end at or before the mark may have left the live state: the OLAP store answers them. */
+  marks: Mark[]
+}
+
+export interface Mark {
+  tenant: string
+  metric: string
+  size: number
+  /** Milliseconds since 1970. */
+  mark: number
+}
+
+/** A segment is stored in chunks under segment.<id>.<0..chunks-1>. */
+export interface SegmentRef {
+  id: string
+  /** 0: one checkpoint; n: merged from segments of level n - 1. */
+  level: number
+  chunks: number
+  bytes: number
+}
+
+/** A row of a segment: a delta (level 0) or a sum of them, with what a live view needs. */
+export interface SegmentRow extends AggregateRow {
+  /** Checkpoint of the last change. */
+  changed: number
+  /** When that was, milliseconds since 1970 (the owner's clock): decides when it leaves the live state. */
+  changedAt: number
+  /** Changes so far. */
+  revision: number
+}
+
+/** Identities that were counted, with the minute of their event time: 5 words each (128-bit hash, minute). */
+export interface SegmentIds {
+  tenant: string
+  source: string
+  words: Uint32Array
+}
+
+export interface Segment {
+  rows: SegmentRow[]
+  ids: SegmentIds[]
+  clocks: Clock[]
+  definitions: DefinitionState[]
+  tenants: TenantState[]
+}
+
+/** 'CCCDLL' → '3C1D2L'. */
+export const encodeOutcomes = (outcomes: readonly Outcome[]): string => {
+  let text = ''
+  for (let i = 0; i < outcomes.length; ) {
+    let end = i + 1
+    while (end < outcomes.length && outcomes[end] === outcomes[i]) end++
+    text += `${end - i}${outcomes[i]}`
+    i = end
+  }
+  return text
+}
+
+export const decodeOutcomes = (text: string): Outcome[] => {
+  const outcomes: Outcome[] = []
+  for (const [, count, outcome] of text.matchAll(/(\d+)([CDLI])/g)) {
+    for (let i = 0; i < Number(count); i++) outcomes.push(outcome as Outcome)
+  }
+  return outcomes
+}

@@ -1,0 +1,116 @@
+/** An event as a client sends it, after the door: only these top-level keys exist. */
+export interface ClientEvent {
+  id: string
+  name: string
+  /** RFC 3339, as sent. */
+  time?: string
+  sessionId?: string
+  userId?: string
+  anonymousId?: string
+  properties?: Record<string, unknown>
+  context?: Record<string, unknown>
+  schemaVersion?: number
+}
+
+export const CLIENT_KEYS = [
+  'id',
+  'name',
+  'time',
+  'sessionId',
+  'userId',
+  'anonymousId',
+  'properties',
+  'context',
+  'schemaVersion',
+] as const
+
+/**
+ * One line of a frame. The server's fields stand beside `e`, the client's part, and can never be written by a client.
+ * Times are milliseconds since 1970 in UTC.
+ */
+export interface EventLine {
+  tenant: string
+  /** `live`, or the name of an import or replay. */
+  source: string
+  receivedAt: number
+  /** Event time: e.time, else the time in a UUIDv7 id, else receivedAt. */
+  time: number
+  /** sessionId ?? userId ?? anonymousId ?? id: what places an event. Also the session that analysts see. */
+  key: string
+  /** 1, or 1/share for what was kept under load shedding. */
+  weight: number
+  country?: string
+  browser?: string
+  os?: string
+  device?: string
+  /** Version of the event's schema that it was checked against; 0 when there is none. */
+  schema: number
+  e: ClientEvent
+}
+
+export const LIVE_SOURCE = 'live'
+
+/** What places an event: as the client sent it, never an address, a clock or a gateway's choice. */
+export const eventKey = (event: ClientEvent): string => event.sessionId ?? event.userId ?? event.anonymousId ?? event.id
+
+/** Identity of an event within its tenant and source (each has its own memory of identities). */
+export const identityText = (line: EventLine): string => `${line.key}\u0000${line.e.id}`
+
+/** Top-level fields that a metric may read; beside them `properties.<path>` and `context.<path>`. */
+export const PLAIN_FIELDS = [
+  'name',
+  'country',
+  'browser',
+  'os',
+  'device',
+  'userId',
+  'anonymousId',
+  'sessionId',
+  'user',
+] as const
+
+const MAX_PATH = 8
+/** Whether a metric may read this field. */
+export const isField = (field: string): boolean => {
+  if ((PLAIN_FIELDS as readonly string[]).includes(field)) return true
+  const [root, ...path] = field.split('.')
+  return (
+    (root === 'properties' || root === 'context') &&
+    path.length > 0 &&
+    path.length <= MAX_PATH &&
+    path.every((part) => part.length > 0 && part.length <= 64)
+  )
+}
+
+/** Compiles a field to a reader. `user` is the user, else the anonymous id, else the session. Absent: undefined. */
+export const fieldReader = (field: string): ((line: EventLine) => unknown) => {
+  switch (field) {
+    case 'name':
+      return (line) => line.e.name
+    case 'country':
+      return (line) => line.country
+    case 'browser':
+      return (line) => line.browser
+    case 'os':
+      return (line) => line.os
+    case 'device':
+      return (line) => line.device
+    case 'userId':
+      return (line) => line.e.userId
+    case 'anonymousId':
+      return (line) => line.e.anonymousId
+    case 'sessionId':
+      return (line) => line.key
+    case 'user':
+      return (line) => line.e.userId ?? line.e.anonymousId ?? line.key
+  }
+  const [root, ...path] = field.split('.')
+  return (line) => {
+    let value: unknown = root === 'properties' ? line.e.properties : line.e.context
+    for (const part of path) {
+      if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined
+      value = (value as Record<string, unknown>)[part]
+    }
+    return value
+  }
+}

@@ -1,0 +1,49 @@
+import type { MetricDefinition } from './metric.ts'
+
+/** Version of the log's format. A reader refuses a newer one. */
+export const FRAME_FORMAT = 1
+
+/**
+ * A message of the log holds either events (newline-delimited JSON, one EventLine a line), or one control record that
+ * takes effect at its place: a change of definitions, or a tick that raises watermarks of idle partitions.
+ */
+export type FrameKind = 'events' | 'control'
+
+export type ControlRecord =
+  | { kind: 'defineMetric'; tenant: string; metric: MetricDefinition }
+  | { kind: 'deleteMetric'; tenant: string; name: string; version: number }
+  | { kind: 'tenant'; tenant: string; version: number; latenessHorizonMs: number; outOfOrdernessMs: number }
+  | { kind: 'tick'; clocks: TickClock[] }
+
+/** A tick can only raise a watermark and say that a clock is idle, so a stale one is harmless. */
+export interface TickClock {
+  tenant: string
+  source: string
+  /** Milliseconds since 1970. */
+  watermark: number
+}
+
+/** A message of the log as a reader gets it. */
+export interface LogMessage {
+  sequence: number
+  /** When the broker stored it, milliseconds since 1970. */
+  storedAt: number
+  kind: FrameKind
+  /** Headers that travel on: traceparent. */
+  traceparent?: string
+  data: Uint8Array
+}
+
+/** `tenant=3,other=2`: events of a frame by tenant, so that nobody needs to parse a frame to count it. */
+export const encodeCounts = (counts: ReadonlyMap<string, number>): string =>
+  [...counts].map(([tenant, count]) => `${tenant}=${count}`).join(',')
+
+export const decodeCounts = (text: string): Map<string, number> =>
+  new Map(
+    text === ''
+      ? []
+      : text.split(',').map((pair) => {
+          const at = pair.indexOf('=')
+          return [pair.slice(0, at), Number(pair.slice(at + 1))]
+        }),
+  )

@@ -1,0 +1,47 @@
+/** Bounds that every way in shares. Sizes in bytes of UTF-8. */
+export const LIMITS = {
+  /** A request's body, decompressed. */
+  requestBytes: 1_000_000,
+  /** Events of one request. */
+  batchEvents: 5_000,
+  /** One event as JSON. */
+  eventBytes: 32_768,
+  /** Nesting of one event: the event object is depth 1. */
+  jsonDepth: 32,
+  /** Characters of an id. */
+  idChars: 128,
+  /** Characters of a session, user or anonymous id: they name series and keys. */
+  keyChars: 256,
+  /** Characters of a dimension's value; longer ones are cut. */
+  dimensionChars: 256,
+  /** A frame is closed when it has this many bytes; one NATS message holds 1 MB. */
+  frameBytes: 512_000,
+  /** Events of one frame. */
+  frameEvents: 5_000,
+  /** Series of one metric, window and partition that keep their name; the rest count under OTHER. */
+  seriesPerWindow: 10_000,
+} as const
+
+/** Earliest event time that is accepted: 2000-01-01T00:00:00Z. */
+export const EARLIEST_TIME_MS = Date.UTC(2000, 0, 1)
+/** How far ahead of the gateway's clock an event's time may be. */
+export const FUTURE_LIMIT_MS = 24 * 3_600_000
+
+/** Defaults of a tenant. */
+export const DEFAULT_LATENESS_HORIZON_MS = 10 * 60_000
+export const DEFAULT_OUT_OF_ORDERNESS_MS = 5_000
+
+/** How long things are kept, in milliseconds. */
+const DAY_MS = 86_400_000
+export const RETENTION = {
+  log: 7 * DAY_MS,
+  settlements: 7 * DAY_MS,
+  aggregates: DAY_MS,
+  lateEvents: 14 * DAY_MS,
+  rawEvents: 30 * DAY_MS,
+  minlyAggs: 90 * DAY_MS,
+  hourlyAggs: 365 * DAY_MS,
+  /** Windows shorter than an hour stay in KV and in live views for this long after their last change and their end. */
+  liveShort: 2 * 3_600_000,
+  liveLong: 2 * DAY_MS,
+} as const

@@ -1,0 +1,138 @@
+import { memberHash } from './hash.ts'
+import type { MeasureKind, MeasureSpec } from './metric.ts'
+
+/**
+ * Mergeable state of a measure. Which fields are there depends on the kind:
+ * COUNT n · SUM n, sum · AVG n, sum · MIN n, min · MAX n, max · UNIQUES members.
+ * `n` is the sum of the weights of the events that had a value. A delta has the same shape as a total: merging deltas
+ * in any order and split gives the total.
+ */
+export interface MeasureState {
+  n: number
+  sum: number
+  min: number
+  max: number
+  members: Set<number> | null
+}
+
+/** The same as it stands in JSON: absent fields are empty. */
+export interface MeasureJson {
+  n?: number
+  sum?: number
+  min?: number
+  max?: number
+  /** Members of a set of uniques (see memberHash). */
+  members?: number[]
+}
+
+export interface Measure {
+  readonly kind: MeasureKind
+  empty(): MeasureState
+  /** Adds a value to a delta; `total` is what was there before, so that a delta carries only what is new. */
+  add(delta: MeasureState, value: unknown, weight: number, total: MeasureState): void
+  /** Null where nothing was measured. */
+  value(state: MeasureState): number | null
+}
+
+const empty = (): MeasureState => ({
+  n: 0,
+  sum: 0,
+  min: Number.POSITIVE_INFINITY,
+  max: Number.NEGATIVE_INFINITY,
+  members: null,
+})
+
+/** Merges `from` into `into`. The same for every kind: an empty field is the neutral element. */
+export const mergeState = (into: MeasureState, from: MeasureState): void => {
+  into.n += from.n
+  into.sum += from.sum
+  if (from.min < into.min) into.min = from.min
+  if (from.max > into.max) into.max = from.max
+  if (from.members) {
+    into.members ??= new Set()
+    for (const member of from.members) into.members.add(member)
+  }
+}
+
+export const stateToJson = (state: MeasureState): MeasureJson => {
+  const json: MeasureJson = {}
+  if (state.n !== 0) json.n = state.n
+  if (state.sum !== 0) json.sum = state.sum
+  if (state.min !== Number.POSITIVE_INFINITY) json.min = state.min
+  if (state.max !== Number.NEGATIVE_INFINITY) json.max = state.max
+  if (state.members) json.members = [...state.members]
+  return json
+}
+
+export const stateFromJson = (json: MeasureJson): MeasureState => ({
+  n: json.n ?? 0,
+  sum: json.sum ?? 0,
+  min: json.min ?? Number.POSITIVE_INFINITY,
+  max: json.max ?? Number.NEGATIVE_INFINITY,
+  members: json.members ? new Set(json.members) : null,
+})
+
+/** A number that can be summed; anything else is not measured. */
+const numeric = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isFinite(value) ? value : undefined
+
+const numericMeasure = (
+  kind: MeasureKind,
+  apply: (delta: MeasureState, value: number, weight: number) => void,
+  value: (state: MeasureState) => number,
+): Measure => ({
+  kind,
+  empty,
+  add(delta, raw, weight) {
+    const number = numeric(raw)
+    if (number === undefined) return
+    delta.n += weight
+    apply(delta, number, weight)
+  },
+  value: (state) => (state.n === 0 ? null : value(state)),
+})
+
+const addToSum = (delta: MeasureState, value: number, weight: number): void => {
+  delta.sum += value * weight
+}
+
+const MEASURES: Record<MeasureKind, Measure> = {
+  COUNT: {
+    kind: 'COUNT',
+    empty,
+    add(delta, _value, weight) {
+      delta.n += weight
+    },
+    value: (state) => state.n,
+  },
+  SUM: numericMeasure('SUM', addToSum, (state) => state.sum),
+  AVG: numericMeasure('AVG', addToSum, (state) => state.sum / state.n),
+  MIN: numericMeasure(
+    'MIN',
+    (delta, value) => {
+      if (value < delta.min) delta.min = value
+    },
+    (state) => state.min,
+  ),
+  MAX: numericMeasure(
+    'MAX',
+    (delta, value) => {
+      if (value > delta.max) delta.max = value
+    },
+    (state) => state.max,
+  ),
+  UNIQUES: {
+    kind: 'UNIQUES',
+    empty,
+    add(delta, value, _weight, total) {
+      if (value === undefined || value === null) return
+      const member = memberHash(typeof value === 'string' ? value : JSON.stringify(value))
+      if (total.members?.has(member)) return
+      delta.members ??= new Set()
+      delta.members.add(member)
+    },
+    value: (state) => state.members?.size ?? 0,
+  },
+}
+
+export const measureOf = (spec: MeasureSpec): Measure => MEASURES[spec.kind]

@@ -1,0 +1,48 @@
+/** Metrics as data: what is counted, under which conditions, by which dimensions, in which windows. */
+export type MeasureKind = 'COUNT' | 'SUM' | 'MIN' | 'MAX' | 'AVG' | 'UNIQUES'
+export interface MeasureSpec {
+  kind: MeasureKind
+  /** The field that is measured; none for COUNT. */
+  field?: string
+}
+
+export type ConditionOp = 'EQ' | 'NE' | 'LT' | 'LE' | 'GT' | 'GE' | 'IN' | 'CONTAINS' | 'EXISTS'
+export interface Condition {
+  field: string
+  op: ConditionOp
+  value: unknown
+}
+
+/** Durations in milliseconds. Sliding and session windows are additions to this union. */
+export type WindowSpec = { kind: 'TUMBLING'; sizeMs: number }
+
+export interface MetricDefinition {
+  name: string
+  /** Event name, or * for all. */
+  event: string
+  where: Condition[]
+  measure: MeasureSpec
+  dimensions: string[]
+  windows: WindowSpec[]
+  /** Grows with every change; a control record of a version that is not newer is ignored. */
+  version: number
+}
+
+/** What KV holds of a metric. It is active when the control record stands in every partition's log. */
+export interface MetricRecord {
+  definition: MetricDefinition
+  deleted: boolean
+  active: boolean
+}
+
+/** Slices a metric is folded into: sizes in milliseconds, each once. A tumbling window is one slice. */
+export const sliceSizes = (definition: MetricDefinition): number[] => [
+  ...new Set(definition.windows.map((window) => window.sizeMs)),
+]
+
+/** Start of the slice that holds `time`: slices are aligned to 1970-01-01T00:00:00Z, as [start, start + size). */
+export const sliceStart = (time: number, sizeMs: number): number => Math.floor(time / sizeMs) * sizeMs
+
+/** Which OLAP table holds slices of this size. */
+export const aggTable = (sizeMs: number): 'minly_aggs' | 'hourly_aggs' =>
+  sizeMs >= 3_600_000 ? 'hourly_aggs' : 'minly_aggs'

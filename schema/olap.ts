@@ -1,0 +1,96 @@
+import type { AggregateRow } from './checkpoint.ts'
+import type { Condition } from './metric.ts'
+
+/** What became durable in the OLAP store: per partition the last checkpoint whose rows it holds (0: none). */
+export type Positions = number[]
+
+/** A total per series and slice: events, corrections and measure merged; `revision` counts the changes. */
+export interface OlapRow extends AggregateRow {
+  revision: number
+}
+
+/** Slices of one size of one metric whose start lies in [from, to), milliseconds. */
+export interface AggregatesQuery {
+  tenant: string
+  metric: string
+  version: number
+  size: number
+  from: number
+  to: number
+}
+
+export interface EventsQuery {
+  tenant: string
+  from: number
+  to: number
+  where: Condition[]
+  first: number
+  /** Opaque, from a former answer. */
+  after?: string
+}
+
+/** A stored event. Times in milliseconds since 1970. */
+export interface RawEvent {
+  id: string
+  name: string
+  time: number
+  receivedAt: number
+  source: string
+  sessionId: string
+  userId: string | null
+  anonymousId: string | null
+  properties: Record<string, unknown> | null
+  context: Record<string, unknown> | null
+  country: string | null
+}
+
+export interface Page<T> {
+  nodes: T[]
+  endCursor: string | null
+  hasNextPage: boolean
+}
+
+export interface DeadLetterFilter {
+  code?: string
+  name?: string
+  from?: number
+  to?: number
+  ids?: string[]
+}
+
+export interface DeadLettersQuery {
+  tenant: string
+  filter: DeadLetterFilter
+  first: number
+  after?: string
+}
+
+export interface StoredDeadLetter {
+  id: string
+  code: string
+  message: string
+  path: string | null
+  /** The client's part of the event, or the raw line where it could not be read. */
+  event: unknown
+  at: number
+  watermark: number | null
+}
+
+export interface TenantTotals {
+  stored: number
+  late: number
+  duplicate: number
+  invalid: number
+}
+
+/** A question to the OLAP store and its answer. All but `sql` are of one tenant. */
+export interface OlapReader {
+  aggregates(query: AggregatesQuery): Promise<{ rows: OlapRow[]; positions: Positions }>
+  events(query: EventsQuery): Promise<Page<RawEvent>>
+  deadLetters(query: DeadLettersQuery): Promise<Page<StoredDeadLetter> & { total: number }>
+  /** Events by what became of them, as the store has them: a late event that had counted already is a duplicate. */
+  totals(tenant: string): Promise<TenantTotals>
+  positions(): Promise<Positions>
+  /** One read-only statement over all tenants, for operators. No access to files or settings. */
+  sql(statement: string): Promise<{ columns: string[]; rows: unknown[][] }>
+}

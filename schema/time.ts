@@ -1,0 +1,49 @@
+/** RFC 3339 in UTC with milliseconds. */
+export const formatTime = (ms: number): string => new Date(ms).toISOString()
+
+const RFC3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/
+
+/** Milliseconds since 1970 of an RFC 3339 time (section 5.6), or null. Finer than a millisecond is cut. */
+export const parseTime = (text: string): number | null => {
+  const match = RFC3339.exec(text)
+  if (!match) return null
+  const [, year, month, day, hour, minute, second, fraction, zone] = match
+  if (+hour > 23 || +minute > 59 || +second > 60) return null
+  const ms = fraction ? Math.floor(Number(`0${fraction}`) * 1000 + 1e-6) : 0
+  const utc = Date.UTC(+year, +month - 1, +day, +hour, +minute, Math.min(+second, 59), ms)
+  const date = new Date(utc)
+  if (date.getUTCMonth() !== +month - 1 || date.getUTCDate() !== +day) return null
+  if (zone === 'Z' || zone === 'z') return utc
+  const [zoneHour, zoneMinute] = zone.slice(1).split(':').map(Number)
+  if (zoneHour > 23 || zoneMinute > 59) return null
+  return utc - (zone[0] === '-' ? -1 : 1) * (zoneHour * 60 + zoneMinute) * 60_000
+}
+
+const UUID_V7 = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
+
+/** Time inside a UUIDv7 (RFC 9562, section 5.7), or null for any other id. */
+export const uuidV7Time = (id: string): number | null => {
+  const match = UUID_V7.exec(id)
+  return match ? Number.parseInt(match[1] + match[2], 16) : null
+}
+
+const DURATION = /^P(?:(\d+)W|(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d{1,3})?)S)?)?)$/
+
+/** ISO 8601 duration (weeks, days, hours, minutes, seconds) in milliseconds, or null. */
+export const parseDuration = (text: string): number | null => {
+  const match = DURATION.exec(text)
+  if (!match || text === 'P' || text.endsWith('T')) return null
+  const [, weeks, days, hours, minutes, seconds] = match.map((part) => Number(part ?? 0))
+  const ms = Math.round(((weeks * 7 + days) * 86_400 + hours * 3_600 + minutes * 60 + seconds) * 1000)
+  return Number.isSafeInteger(ms) ? ms : null
+}
+
+/** Shortest ISO 8601 form in hours, minutes and seconds: 60 000 → PT1M, 3 600 000 → PT1H. */
+export const formatDuration = (ms: number): string => {
+  const seconds = ms / 1000
+  const hours = Math.floor(seconds / 3600)
+  const minutes = Math.floor((seconds % 3600) / 60)
+  const rest = Math.round((seconds % 60) * 1000) / 1000
+  const text = `${hours ? `${hours}H` : ''}${minutes ? `${minutes}M` : ''}${rest ? `${rest}S` : ''}`
+  return text === '' ? 'PT0S' : `PT${text}`
+}
