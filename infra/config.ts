@@ -1,0 +1,158 @@
+import { resolve } from 'node:path'
+import { z } from 'zod'
+
+/** A flag or an environment variable that cannot be used. The message is for the person who typed it. */
+export class ConfigError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'ConfigError'
+  }
+}
+
+interface Setting<T> {
+  /** From the text of a flag or an environment variable. */
+  schema: z.ZodType<T, string>
+  fallback: T
+  /** How the value is written, for the help text. */
+  type: string
+  help: string
+}
+
+const whole = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'expected a whole number')
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `expected ${min} to ${max}`)
+
+const integer = (fallback: number, min: number, max: number, help: string, type = 'N'): Setting<number> => ({
+  schema: whole(min, max),
+  fallback,
+  type,
+  help,
+})
+const port = (fallback: number, help: string) => integer(fallback, 0, 65_535, `${help}; 0 = any free one`, 'PORT')
+const ms = (fallback: number, min: number, max: number, help: string) => integer(fallback, min, max, help, 'MS')
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+
+const natsUrl: Setting<string | undefined> = {
+  schema: z.string().regex(/^(nats|tls|wss?):\/\/[^\s,]+(,[^\s,]+)*$/, 'expected nats://host:port'),
+  fallback: undefined,
+  type: 'URL',
+  help: 'a NATS server of your own, 2.12 or newer with JetStream; none is started then',
+}
+
+const data: Setting<string> = {
+  schema: z.string().min(1, 'expected a folder').transform(absolute),
+  fallback: '.millrace',
+  type: 'DIR',
+  help: 'folder of the log, the stores, keys.json and endpoints.json',
+}
+
+/** The one table of settings: what is read, checked, and shown by --help. */
+const SETTINGS = {
+  port: port(4000, 'GraphQL, collector and dashboard'),
+  host: {
+    schema: z.string().min(1, 'expected an address'),
+    fallback: '127.0.0.1',
+    type: 'ADDRESS',
+    help: 'address to listen on; 0.0.0.0 = all',
+  } satisfies Setting<string>,
+  data,
+  natsUrl,
+  natsPort: port(4222, 'port of the nats-server that is started'),
+  partitions: integer(8, 1, 64, 'partitions of the log; fixed at the first start'),
+  processors: integer(1, 1, 64, 'window processors to start'),
+  gateways: integer(1, 1, 16, 'gateways to start; each further one takes the next free port'),
+  demo: {
+    schema: z.enum(['true', 'false', '1', '0'], 'expected true or false').transform((v) => v === 'true' || v === '1'),
+    fallback: false,
+    type: '',
+    help: 'send the believable traffic of a shop',
+  } satisfies Setting<boolean>,
+  checkpointMs: ms(150, 10, 10_000, 'time between checkpoints'),
+  idleMs: ms(10_000, 100, 86_400_000, 'a source without events for so long holds no window back'),
+  importIdleMs: ms(120_000, 100, 86_400_000, 'the same for imports and replays'),
+  leaseMs: ms(3_000, 200, 600_000, 'an owner that is silent for so long loses its partitions'),
+  logLevel: {
+    schema: z.enum(LEVELS, `expected one of ${LEVELS.join(', ')}`),
+    fallback: 'info',
+    type: 'LEVEL',
+    help: LEVELS.join(', '),
+  } satisfies Setting<(typeof LEVELS)[number]>,
+  adminPort: port(0, 'metrics and health of processors and storage'),
+} as const
+
+/** Folders are named from where the user stands; children get them absolute. */
+function absolute(folder: string): string {
+  return resolve(folder)
+}
+
+type Name = keyof typeof SETTINGS
+type Value<S> = S extends { schema: z.ZodType<infer T> } ? T : never
+
+/** All settings, checked. Times are milliseconds, `data` is absolute. */
+export type Config = { [N in Name]: Value<(typeof SETTINGS)[N]> }
+
+const names = Object.keys(SETTINGS) as Name[]
+const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+const flagOf = (name: Name) => `--${kebab(name)}`
+const variableOf = (name: Name) => `MILLRACE_${kebab(name).replaceAll('-', '_').toUpperCase()}`
+const isSwitch = (name: Name) => SETTINGS[name].type === ''
+const byFlag = new Map<string, Name>(names.map((name) => [flagOf(name), name]))
+
+const parse = <N extends Name>(name: N, text: string, said: string): Config[N] => {
+  const result = SETTINGS[name].schema.safeParse(text)
+  if (!result.success) throw new ConfigError(`${said}: ${result.error.issues[0].message}, got "${text}"`)
+  return result.data as Config[N]
+}
+
+/** Text of each flag that was given; the last one of a name counts. */
+const readFlags = (argv: readonly string[]): Map<Name, string> => {
+  const found = new Map<Name, string>()
+  for (let i = 0; i < argv.length; i++) {
+    const [, flag, inline] = /^(--[^=]+)(?:=(.*))?$/s.exec(argv[i]) ?? []
+    const negated = flag?.startsWith('--no-') ? byFlag.get(`--${flag.slice(5)}`) : undefined
+    const name = flag === undefined ? undefined : byFlag.get(flag)
+    if (negated && isSwitch(negated) && inline === undefined) found.set(negated, 'false')
+    else if (!name) throw new ConfigError(`unknown argument ${argv[i]}; --help shows all`)
+    else if (inline !== undefined) found.set(name, inline)
+    else if (isSwitch(name)) found.set(name, 'true')
+    else if (i + 1 < argv.length && !argv[i + 1].startsWith('--')) found.set(name, argv[++i])
+    else throw new ConfigError(`${flag} needs a value: ${flag} ${SETTINGS[name].type}`)
+  }
+  return found
+}
+
+/**
+ * Settings from flags, else from MILLRACE_* variables, else the defaults. An empty variable counts as not set.
+ * Throws ConfigError for what is unknown or out of range.
+ */
+export const loadConfig = (argv: readonly string[], env: Record<string, string | undefined>): Config => {
+  const flags = readFlags(argv)
+  const entries = names.map((name) => {
+    const flag = flags.get(name)
+    if (flag !== undefined) return [name, parse(name, flag, flagOf(name))]
+    const variable = env[variableOf(name)]
+    if (variable !== undefined && variable !== '') return [name, parse(name, variable, variableOf(name))]
+    return [name, name === 'data' ? absolute(SETTINGS.data.fallback) : SETTINGS[name].fallback]
+  })
+  return Object.fromEntries(entries) as Config
+}
+
+/** Flags that make loadConfig answer this very config, for child processes. */
+export const toFlags = (config: Config): string[] =>
+  names.filter((name) => config[name] !== undefined).map((name) => `${flagOf(name)}=${config[name]}`)
+
+/** All settings with their defaults, ready to print. */
+export const helpText = (): string => {
+  const rows = names.map((name) => {
+    const { type, fallback, help } = SETTINGS[name]
+    const shown = fallback === undefined || fallback === false ? '' : ` [${fallback}]`
+    return [`  ${flagOf(name)}${type === '' ? '' : ` ${type}`}`, variableOf(name), `${help}${shown}`]
+  })
+  const width = (column: number) => Math.max(...rows.map((row) => row[column].length)) + 2
+  const [first, second] = [width(0), width(1)]
+  return rows.map(([flag, variable, help]) => flag.padEnd(first) + variable.padEnd(second) + help).join('\n')
+}

@@ -1,0 +1,61 @@
+import { resolve } from 'node:path'
+import { expect, test } from 'vitest'
+import { ConfigError, helpText, loadConfig, toFlags } from './config.ts'
+
+test('defaults hold when nothing is said', () => {
+  expect(loadConfig([], {})).toEqual({
+    port: 4000,
+    host: '127.0.0.1',
+    data: resolve('.millrace'),
+    natsUrl: undefined,
+    natsPort: 4222,
+    partitions: 8,
+    processors: 1,
+    gateways: 1,
+    demo: false,
+    checkpointMs: 150,
+    idleMs: 10_000,
+    importIdleMs: 120_000,
+    leaseMs: 3_000,
+    logLevel: 'info',
+    adminPort: 0,
+  })
+})
+
+test('a flag wins over its environment variable, in both spellings', () => {
+  const env = { MILLRACE_NATS_PORT: '1', MILLRACE_IDLE_MS: '500', MILLRACE_DEMO: '' }
+  const config = loadConfig(['--nats-port', '7', '--data=x y', '--demo'], env)
+  expect(config).toMatchObject({ natsPort: 7, idleMs: 500, data: resolve('x y'), demo: true })
+  expect(loadConfig(['--no-demo'], { MILLRACE_DEMO: 'true' }).demo).toBe(false)
+})
+
+test.each([
+  [['--prot', '4000'], {}, 'unknown argument --prot; --help shows all'],
+  [['4000'], {}, 'unknown argument 4000; --help shows all'],
+  [['--no-port'], {}, 'unknown argument --no-port; --help shows all'],
+  [['--port'], {}, '--port needs a value: --port PORT'],
+  [['--port', '--demo'], {}, '--port needs a value: --port PORT'],
+  [['--port', '70000'], {}, '--port: expected 0 to 65535, got "70000"'],
+  [['--partitions', '1e1'], {}, '--partitions: expected a whole number, got "1e1"'],
+  [['--nats-url', 'localhost'], {}, '--nats-url: expected nats://host:port, got "localhost"'],
+  [[], { MILLRACE_PORT: 'x' }, 'MILLRACE_PORT: expected a whole number, got "x"'],
+  [[], { MILLRACE_DEMO: 'yes' }, 'MILLRACE_DEMO: expected true or false, got "yes"'],
+  [
+    [],
+    { MILLRACE_LOG_LEVEL: 'loud' },
+    'MILLRACE_LOG_LEVEL: expected one of trace, debug, info, warn, error, fatal, silent, got "loud"',
+  ],
+])('%j with %j is refused by name', (argv, env, message) => {
+  expect(() => loadConfig(argv, env)).toThrow(new ConfigError(message))
+})
+
+test('a config survives the way to a child process', () => {
+  const config = loadConfig(['--demo', '--nats-url', 'nats://a:1,nats://b:2', '--data', 'x y'], { MILLRACE_PORT: '0' })
+  expect(loadConfig(toFlags(config), {})).toEqual(config)
+})
+
+test('the help text names every setting with its flag, variable and default', () => {
+  const lines = helpText().split('\n')
+  expect(lines).toHaveLength(Object.keys(loadConfig([], {})).length)
+  expect(lines[0]).toMatch(/^ {2}--port PORT +MILLRACE_PORT +GraphQL.*\[4000\]$/)
+})

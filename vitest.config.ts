@@ -1,0 +1,21 @@
+import { defineConfig } from 'vitest/config'
+
+const project = (name: string, options: object) => ({
+  test: {
+    name,
+    include: [`{schema,gateway,processors,infra,sdk,scripts}/**/*.${name}.spec.ts`],
+    pool: 'forks' as const,
+    ...options,
+  },
+})
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', {}),
+      // Servers and processes share two cores with each other: few at once, and patience.
+      project('int', { testTimeout: 60_000, hookTimeout: 120_000, maxWorkers: 2 }),
+      project('e2e', { testTimeout: 300_000, hookTimeout: 180_000, fileParallelism: false }),
+    ],
+  },
+})
