@@ -37,10 +37,10 @@ export interface KeyStore {
 export interface MetricStore {
   get(tenant: string, name: string): MetricRecord | undefined
   list(tenant: string): MetricRecord[]
-  all(): MetricRecord[]
-  /** Compare-and-set on what `get` had said; answers false when somebody was faster. */
-  put(record: MetricRecord, replaces: MetricRecord | undefined): Promise<boolean>
-  onChange(listener: (record: MetricRecord) => void): () => void
+  all(): { tenant: string; record: MetricRecord }[]
+  /** Compare-and-set on what `get` had said (the same object); answers false when somebody was faster. */
+  put(tenant: string, record: MetricRecord, replaces: MetricRecord | undefined): Promise<boolean>
+  onChange(listener: (tenant: string, record: MetricRecord) => void): () => void
 }
 
 /** State of one partition as a live view loads it: everything up to head.checkpoint. */

@@ -1,6 +1,7 @@
 import type { AggregateRow, Head, LateEvent, Segment, SegmentRef, Settlement } from '#schema/checkpoint.ts'
 import type { ControlRecord, LogMessage } from '#schema/frame.ts'
 import type { OlapReader, Positions } from '#schema/olap.ts'
+import type { PartitionReport } from '#schema/report.ts'
 
 /** The read side of one partition's log. */
 export interface PartitionLog {
@@ -57,12 +58,19 @@ export interface StateStore {
    */
   commit(batch: CheckpointBatch, revision: number): Promise<number>
   readSegment(ref: SegmentRef): Promise<Segment>
-  /** Writes a merged segment's chunks; it counts only once a head's manifest names it. */
-  writeSegment(ref: SegmentRef, chunks: Uint8Array[]): Promise<void>
-  /** Removes segments that no manifest names any more. */
-  dropSegments(refs: readonly SegmentRef[]): Promise<void>
-  /** Names of all segments that are stored, to drop what a crash left behind. */
-  listSegments(): Promise<string[]>
+  /** Writes a merged segment; it counts only once a head's manifest names it. Answers its last stream sequence. */
+  writeSegment(ref: SegmentRef, chunks: Uint8Array[]): Promise<number>
+  /** Removes the segments of a level that were written before this stream sequence: no manifest names them any more. */
+  dropLevel(level: number, before: number): Promise<void>
+  /** Removes every segment but these: what a crash left behind. */
+  dropOrphans(keep: readonly SegmentRef[]): Promise<void>
+}
+
+/** What processors tell each other about their partitions, and operators. */
+export interface ReportExchange {
+  publish(report: PartitionReport): void
+  /** The newest report of every partition that was heard of. */
+  partitions(): PartitionReport[]
 }
 
 /** Another owner has taken the partition: stop at once, write nothing more. */

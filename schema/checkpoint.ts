@@ -122,10 +122,10 @@ export interface Mark {
   mark: number
 }
 
-/** A segment is stored in chunks under segment.<id>.<0..chunks-1>. */
+/** A segment is stored in chunks under segment.<level>.<id>.<0..chunks-1>. */
 export interface SegmentRef {
   id: string
-  /** 0: one checkpoint; n: merged from segments of level n - 1. */
+  /** 0: one checkpoint; n: merged from all segments that level n - 1 had. */
   level: number
   chunks: number
   bytes: number

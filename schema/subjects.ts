@@ -11,7 +11,8 @@ export const stateBucket = (partition: number): string => `window_state_${partit
 export const stateStream = (partition: number): string => `KV_${stateBucket(partition)}`
 export const stateKey = (partition: number, key: string): string => `$KV.${stateBucket(partition)}.${key}`
 export const HEAD_KEY = 'head'
-export const segmentKey = (id: string, chunk: number): string => `segment.${id}.${chunk}`
+export const segmentKey = (level: number | '*', id: string, chunk: number | '*'): string =>
+  `segment.${level}.${id}.${chunk}`
 
 export const aggregatesSubject = (tenant: string, metric: string, partition: number): string =>
   `aggregates.${tenant}.${metric}.${partition}`

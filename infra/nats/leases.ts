@@ -1,0 +1,118 @@
+import type { KV, KvWatchEntry } from '@nats-io/kv'
+import type { Leases } from '#processors/ports.ts'
+import { BUCKETS } from '#schema/subjects.ts'
+import type { Nats } from './connect.ts'
+import { watchBucket } from './watch.ts'
+
+interface LeaseValue {
+  owner: string
+  released?: boolean
+}
+
+/** A revision of a lease and when this process first saw it, by its own monotonic clock. */
+interface Seen {
+  value: LeaseValue | null
+  revision: number
+  at: number
+}
+
+/**
+ * Leases in a KV bucket. A holder writes its key again and again (compare-and-set); who sees a revision stand still for
+ * `leaseMs` takes over by compare-and-set on it. No clock is compared between machines. A holder that was stopped finds
+ * another revision when it goes on, and what it writes meanwhile is fenced by the epoch in the partition's head.
+ */
+export const createLeases = async (
+  nats: Nats,
+  { owner, kind, leaseMs }: { owner: string; kind: string; leaseMs: number },
+): Promise<Leases> => {
+  const seen = new Map<string, Seen>()
+  const held = new Map<string, number>()
+  const lostListeners = new Set<(name: string) => void>()
+  const memberPrefix = `member.${kind}.`
+
+  const note = (key: string, value: LeaseValue | null, revision: number): void => {
+    const known = seen.get(key)
+    if (known && known.revision >= revision) return
+    seen.set(key, { value, revision, at: performance.now() })
+  }
+  const onEntry = (entry: KvWatchEntry): void =>
+    note(entry.key, entry.operation === 'PUT' ? entry.json<LeaseValue>() : null, entry.revision)
+  const { kv, stop } = await watchBucket(nats, BUCKETS.leases, onEntry)
+
+  const alive = (state: Seen | undefined): boolean =>
+    state?.value != null && !state.value.released && performance.now() - state.at < leaseMs
+
+  const write = async (key: string, value: LeaseValue, revision: number): Promise<number> => {
+    const text = JSON.stringify(value)
+    const next = revision === 0 ? await kv.create(key, text) : await kv.update(key, text, revision)
+    note(key, value, next)
+    return next
+  }
+
+  const lose = (name: string): void => {
+    held.delete(name)
+    for (const listener of lostListeners) listener(name)
+  }
+
+  const renew = async (name: string, revision: number): Promise<void> => {
+    try {
+      held.set(name, await write(name, { owner }, revision))
+    } catch {
+      // Refused, or no answer: the key itself tells which.
+      const entry = await kv.get(name).catch(() => undefined)
+      if (entry === undefined || !held.has(name)) return
+      if (entry?.operation === 'PUT' && entry.json<LeaseValue>().owner === owner) held.set(name, entry.revision)
+      else lose(name)
+    }
+  }
+
+  const beat = async (): Promise<void> => {
+    await kv.put(memberPrefix + owner, JSON.stringify({ owner })).catch(() => undefined)
+    await Promise.all([...held].map(([name, revision]) => renew(name, revision)))
+  }
+  let beating = Promise.resolve()
+  const timer = setInterval(() => {
+    beating = beating.then(beat)
+  }, leaseMs / 3)
+  await beat()
+
+  const leases: Leases = {
+    async acquire(name) {
+      if (held.has(name)) return true
+      const state = seen.get(name)
+      if (alive(state)) return false
+      try {
+        held.set(name, await write(name, { owner }, state?.revision ?? 0))
+        return true
+      } catch {
+        await refresh(kv, name, note)
+        return false
+      }
+    },
+    async release(name) {
+      const revision = held.get(name)
+      held.delete(name)
+      if (revision !== undefined) await write(name, { owner, released: true }, revision).catch(() => undefined)
+    },
+    onLost: (listener) => void lostListeners.add(listener),
+    members: () => [...seen].filter(([key, state]) => key.startsWith(memberPrefix) && alive(state)).length,
+    async close() {
+      clearInterval(timer)
+      await beating
+      await Promise.all([...held.keys()].map((name) => leases.release(name)))
+      await kv.delete(memberPrefix + owner).catch(() => undefined)
+      stop()
+    },
+  }
+  return leases
+}
+
+/** After a lost race: what the key holds now. */
+const refresh = async (
+  kv: KV,
+  name: string,
+  note: (key: string, value: LeaseValue | null, revision: number) => void,
+): Promise<void> => {
+  const entry = await kv.get(name).catch(() => undefined)
+  if (entry) note(name, entry.operation === 'PUT' ? entry.json<LeaseValue>() : null, entry.revision)
+}

@@ -1,0 +1,55 @@
+import { JetStreamApiError } from '@nats-io/jetstream'
+import type { MetricStore } from '#gateway/ports.ts'
+import type { MetricRecord } from '#schema/metric.ts'
+import { BUCKETS } from '#schema/subjects.ts'
+import type { Nats } from './connect.ts'
+import { watchBucket } from './watch.ts'
+
+interface Stored {
+  record: MetricRecord
+  revision: number
+}
+
+const keyOf = (tenant: string, name: string): string => `${tenant}.${name}`
+
+/** Definitions of metrics in KV, with a copy in memory that a watch keeps up to date. */
+export const createMetricStore = async (nats: Nats): Promise<MetricStore & { stop(): void }> => {
+  const stored = new Map<string, Stored>()
+  const listeners = new Set<(tenant: string, record: MetricRecord) => void>()
+  const remember = (key: string, record: MetricRecord, revision: number): void => {
+    const known = stored.get(key)
+    if (known && known.revision >= revision) return
+    stored.set(key, { record, revision })
+    const tenant = key.slice(0, key.indexOf('.'))
+    for (const listener of listeners) listener(tenant, record)
+  }
+  const { kv, stop } = await watchBucket(nats, BUCKETS.metrics, (entry) => {
+    if (entry.operation === 'PUT') remember(entry.key, entry.json<MetricRecord>(), entry.revision)
+  })
+  const ofTenant = (tenant: string): MetricRecord[] =>
+    [...stored].filter(([key]) => key.startsWith(`${tenant}.`)).map(([, { record }]) => record)
+  return {
+    get: (tenant, name) => stored.get(keyOf(tenant, name))?.record,
+    list: ofTenant,
+    all: () => [...stored].map(([key, { record }]) => ({ tenant: key.slice(0, key.indexOf('.')), record })),
+    async put(tenant, record, replaces) {
+      const key = keyOf(tenant, record.definition.name)
+      const known = stored.get(key)
+      if (known?.record !== replaces) return false
+      try {
+        const text = JSON.stringify(record)
+        const revision = known ? await kv.update(key, text, known.revision) : await kv.create(key, text)
+        remember(key, record, revision)
+        return true
+      } catch (error) {
+        if (error instanceof JetStreamApiError) return false
+        throw error
+      }
+    },
+    onChange(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    stop,
+  }
+}

@@ -1,0 +1,206 @@
+import { randomUUID } from 'node:crypto'
+import { JetStreamApiError, type StoredMsg } from '@nats-io/jetstream'
+import { headers } from '@nats-io/transport-node'
+import { type CheckpointBatch, Fenced, type StateStore, type StoredHead } from '#processors/ports.ts'
+import { type Head, STATE_FORMAT } from '#schema/checkpoint.ts'
+import { RETENTION } from '#schema/limits.ts'
+import { decodeSegment } from '#schema/segment.ts'
+import {
+  aggregatesSubject,
+  HEAD_KEY,
+  HEADERS,
+  lateSubject,
+  segmentKey,
+  settledSubject,
+  stateKey,
+  stateStream,
+} from '#schema/subjects.ts'
+import type { Nats } from './connect.ts'
+import { pause } from './follow.ts'
+
+const REQUEST_TIMEOUT_MS = 2_000
+/** A server that refuses the same write this often, with the head where it was, will never take it. */
+const MOST_REFUSALS = 20
+const seconds = (ms: number): string => `${Math.round(ms / 1000)}s`
+const encoder = new TextEncoder()
+const json = (value: unknown): Uint8Array => encoder.encode(JSON.stringify(value))
+
+interface BatchMessage {
+  subject: string
+  data: Uint8Array
+  ttl: string
+  headers?: Record<string, string>
+}
+
+const NO_MESSAGE = 10037
+
+/** Messages of one checkpoint in their order: state, outputs, settlement, head. The head's compare-and-set decides. */
+const messagesOf = (partition: number, batch: CheckpointBatch, revision: number): BatchMessage[] => {
+  const checkpoint = { [HEADERS.checkpoint]: String(batch.head.checkpoint) }
+  const messages: BatchMessage[] = []
+  batch.segment?.chunks.forEach((data, i) => {
+    messages.push({ subject: stateKey(partition, segmentKey(0, batch.segment!.ref.id, i)), data, ttl: 'never' })
+  })
+  for (const { tenant, metric, data } of batch.aggregates) {
+    const subject = aggregatesSubject(tenant, metric, partition)
+    messages.push({ subject, data, ttl: seconds(RETENTION.aggregates), headers: checkpoint })
+  }
+  for (const { tenant, data } of batch.late) {
+    const subject = lateSubject(tenant, partition)
+    messages.push({ subject, data, ttl: seconds(RETENTION.lateEvents), headers: checkpoint })
+  }
+  messages.push({
+    subject: settledSubject(partition),
+    data: json(batch.settlement),
+    ttl: seconds(RETENTION.settlements),
+    headers: batch.traceparent ? { ...checkpoint, [HEADERS.traceparent]: batch.traceparent } : checkpoint,
+  })
+  messages.push(headMessage(partition, batch.head, revision))
+  return messages
+}
+
+const headMessage = (partition: number, head: Head, revision: number): BatchMessage => ({
+  subject: stateKey(partition, HEAD_KEY),
+  data: json(head),
+  ttl: 'never',
+  headers: { 'Nats-Expected-Last-Subject-Sequence': String(revision), 'Nats-Rollup': 'sub' },
+})
+
+const headersOf = (message: BatchMessage, extra: Record<string, string> = {}) => {
+  const set = headers()
+  for (const [name, value] of Object.entries({ 'Nats-TTL': message.ttl, ...message.headers, ...extra }))
+    set.set(name, value)
+  return set
+}
+
+/** The server answered no, as against not at all. */
+class Refused extends Error {}
+
+/** Sends one atomic batch; answers the sequence of its last message. Throws when it was refused or is unknown. */
+const publishBatch = async (nats: Nats, messages: BatchMessage[]): Promise<number> => {
+  const id = randomUUID()
+  let sequence = 0
+  for (const [i, message] of messages.entries()) {
+    const last = i === messages.length - 1
+    const set = headersOf(message, {
+      'Nats-Batch-Id': id,
+      'Nats-Batch-Sequence': String(i + 1),
+      ...(last ? { 'Nats-Batch-Commit': '1' } : {}),
+    })
+    // Answers come for the first (is the batch open?) and for the last (is it committed?).
+    if (i > 0 && !last) {
+      nats.nc.publish(message.subject, message.data, { headers: set })
+      continue
+    }
+    const reply = await nats.nc.request(message.subject, message.data, { headers: set, timeout: REQUEST_TIMEOUT_MS })
+    if (reply.data.length === 0) continue
+    const answer = reply.json<{ error?: { err_code: number; description: string }; seq?: number }>()
+    if (answer.error) throw new Refused(`${answer.error.description} (${answer.error.err_code})`)
+    sequence = answer.seq ?? 0
+  }
+  if (sequence === 0) throw new Error('the batch was not acknowledged')
+  return sequence
+}
+
+/** Window state of one partition in KV bucket window_state_<p>, written by atomic batches. */
+export const createStateStore = (nats: Nats, partition: number): StateStore => {
+  const stream = stateStream(partition)
+
+  const read = async (key: string): Promise<StoredMsg | null> => {
+    try {
+      // Asked of the leader: a replica may be behind, and this decides.
+      return await nats.jsm.streams.getMessage(stream, { last_by_subj: stateKey(partition, key) })
+    } catch (error) {
+      if (error instanceof JetStreamApiError && error.code === NO_MESSAGE) return null
+      throw error
+    }
+  }
+
+  const head = async (): Promise<StoredHead> => {
+    const message = await read(HEAD_KEY)
+    if (!message) return { head: null, revision: 0 }
+    const stored = message.json<Head>()
+    if (stored.format > STATE_FORMAT) {
+      throw new Error(
+        `state of partition ${partition} has format ${stored.format}; this version reads up to ${STATE_FORMAT}: start the newer version`,
+      )
+    }
+    return { head: stored, revision: message.seq }
+  }
+
+  /** Writes until the outcome is known: a lost answer is told apart from a refusal by reading the head. */
+  const write = async (wanted: Head, revision: number, attempt: () => Promise<number>): Promise<number> => {
+    let refusals = 0
+    for (let wait = 20; ; wait = Math.min(wait * 2, 1_000)) {
+      try {
+        return await attempt()
+      } catch (error) {
+        if (error instanceof Refused && ++refusals >= MOST_REFUSALS) throw error
+        const now = await headWhenReachable()
+        if (now.head?.nonce === wanted.nonce) return now.revision
+        if (now.revision !== revision) {
+          throw new Fenced(partition, `epoch ${now.head?.epoch} of ${now.head?.owner}, own epoch ${wanted.epoch}`)
+        }
+        await pause(wait)
+      }
+    }
+  }
+
+  const headWhenReachable = async (): Promise<StoredHead> => {
+    for (;;) {
+      try {
+        return await head()
+      } catch (error) {
+        if (nats.nc.isClosed()) throw error
+        await pause(200)
+      }
+    }
+  }
+
+  return {
+    head,
+    claim: (wanted, revision) =>
+      write(wanted, revision, async () => {
+        const message = headMessage(partition, wanted, revision)
+        const ack = await nats.js.publish(message.subject, message.data, {
+          headers: headersOf(message),
+          timeout: REQUEST_TIMEOUT_MS,
+        })
+        return ack.seq
+      }),
+    commit: (batch, revision) =>
+      write(batch.head, revision, () => publishBatch(nats, messagesOf(partition, batch, revision))),
+    async readSegment(ref) {
+      const chunks: Uint8Array[] = []
+      for (let i = 0; i < ref.chunks; i++) {
+        const message = await read(segmentKey(ref.level, ref.id, i))
+        if (!message) throw new Error(`segment ${ref.id} of partition ${partition} lacks chunk ${i}`)
+        chunks.push(message.data)
+      }
+      return decodeSegment(chunks)
+    },
+    async writeSegment(ref, chunks) {
+      let last = 0
+      for (const [i, data] of chunks.entries()) {
+        const message = { subject: stateKey(partition, segmentKey(ref.level, ref.id, i)), data, ttl: 'never' }
+        const ack = await nats.js.publish(message.subject, data, {
+          headers: headersOf(message),
+          timeout: REQUEST_TIMEOUT_MS,
+        })
+        last = ack.seq
+      }
+      return last
+    },
+    async dropLevel(level, before) {
+      await nats.jsm.streams.purge(stream, { filter: stateKey(partition, segmentKey(level, '*', '*')), seq: before })
+    },
+    async dropOrphans(keep) {
+      const info = await nats.jsm.streams.info(stream, { subjects_filter: stateKey(partition, 'segment.>') })
+      const named = new Set(keep.map((ref) => stateKey(partition, segmentKey(ref.level, ref.id, '*')).slice(0, -1)))
+      for (const subject of Object.keys(info.state.subjects ?? {})) {
+        const segment = subject.slice(0, subject.lastIndexOf('.') + 1)
+        if (!named.has(segment)) await nats.jsm.streams.purge(stream, { filter: subject })
+      }
+    },
+  }
+}

@@ -1,0 +1,105 @@
+import {
+  type AggregateRow,
+  type Head,
+  type LateEvent,
+  type SegmentRef,
+  type Settlement,
+  STATE_FORMAT,
+} from '#schema/checkpoint.ts'
+import { encodeSegment, isEmptySegment } from '#schema/segment.ts'
+import type { CheckpointBatch } from '../ports.ts'
+import type { Sealed } from '../windows/fold.ts'
+
+/** Below the broker's limit of 1 MB a message, with room for headers. */
+const MESSAGE_BYTES = 700_000
+const encoder = new TextEncoder()
+
+/** Joins lines to messages of bounded size. A single line above the bound stands alone. */
+const ndjson = (items: readonly unknown[]): Uint8Array[] => {
+  const messages: Uint8Array[] = []
+  let lines: string[] = []
+  let bytes = 0
+  const close = (): void => {
+    if (lines.length > 0) messages.push(encoder.encode(lines.join('\n')))
+    lines = []
+    bytes = 0
+  }
+  for (const item of items) {
+    const line = JSON.stringify(item)
+    // A character is at most 3 bytes; most are one.
+    const size = line.length + 1
+    if (bytes + size > MESSAGE_BYTES) close()
+    lines.push(line)
+    bytes += size
+  }
+  close()
+  return messages
+}
+
+const groupBy = <T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> => {
+  const groups = new Map<string, T[]>()
+  for (const item of items) {
+    const group = groups.get(key(item))
+    if (group) group.push(item)
+    else groups.set(key(item), [item])
+  }
+  return groups
+}
+
+const aggregateMessages = (rows: readonly AggregateRow[]): CheckpointBatch['aggregates'] =>
+  [...groupBy(rows, (row) => `${row.tenant}\n${row.metric}`).values()].flatMap((group) =>
+    ndjson(group).map((data) => ({ tenant: group[0].tenant, metric: group[0].metric, data })),
+  )
+
+const lateMessages = (late: readonly { tenant: string; event: LateEvent }[]): CheckpointBatch['late'] =>
+  [...groupBy(late, ({ tenant }) => tenant)].flatMap(([tenant, group]) =>
+    ndjson(group.map(({ event }) => event)).map((data) => ({ tenant, data })),
+  )
+
+/** What one checkpoint writes: the next head, the segment, the outputs and the settlement. */
+export const buildBatch = (
+  sealed: Sealed,
+  previous: Head,
+  next: Pick<Head, 'nonce' | 'manifest' | 'marks'>,
+  now: number,
+): CheckpointBatch => {
+  const checkpoint = previous.checkpoint + 1
+  const chunks = isEmptySegment(sealed.segment) ? [] : encodeSegment(sealed.segment)
+  const ref: SegmentRef = {
+    id: `${previous.epoch}-${checkpoint}`,
+    level: 0,
+    chunks: chunks.length,
+    bytes: chunks.reduce((sum, chunk) => sum + chunk.length, 0),
+  }
+  const aggregates = aggregateMessages(sealed.rows)
+  const late = lateMessages(sealed.late)
+  const settlement: Settlement = {
+    format: STATE_FORMAT,
+    partition: previous.partition,
+    checkpoint,
+    epoch: previous.epoch,
+    from: sealed.from,
+    to: sealed.to,
+    aggregates: aggregates.length,
+    late: late.length,
+    totals: sealed.totals,
+    outcomes: sealed.outcomes,
+    clocks: sealed.clocks,
+    definitions: sealed.definitions,
+    at: now,
+  }
+  return {
+    head: {
+      ...previous,
+      ...next,
+      checkpoint,
+      sequence: sealed.to,
+      manifest: chunks.length > 0 ? [...next.manifest, ref] : next.manifest,
+    },
+    segment: chunks.length > 0 ? { ref, chunks } : null,
+    aggregates,
+    late,
+    settlement,
+    ...(sealed.traceparent ? { traceparent: sealed.traceparent } : {}),
+  }
+}

@@ -1,0 +1,64 @@
+import type { Mark, SegmentRow } from '#schema/checkpoint.ts'
+import { RETENTION } from '#schema/limits.ts'
+
+interface Windows {
+  tenant: string
+  metric: string
+  size: number
+  /** Broker-independent wall time of the last change, by slice start. */
+  changedAt: Map<number, number>
+  mark: number
+}
+
+const HOUR_MS = 3_600_000
+export const liveRetention = (size: number): number => (size < HOUR_MS ? RETENTION.liveShort : RETENTION.liveLong)
+
+/**
+ * Which windows are in the live state. One leaves a horizon after its last change and its end; the mark is the end of
+ * the latest that left, and everything that ends at or before it is answered by the OLAP store from then on.
+ */
+export const createMarks = (known: readonly Mark[]) => {
+  const all = new Map<string, Windows>()
+  const windowsOf = (tenant: string, metric: string, size: number): Windows => {
+    const key = `${tenant}\n${metric}\n${size}`
+    let windows = all.get(key)
+    if (!windows) {
+      windows = { tenant, metric, size, changedAt: new Map(), mark: Number.NEGATIVE_INFINITY }
+      all.set(key, windows)
+    }
+    return windows
+  }
+  for (const { tenant, metric, size, mark } of known) windowsOf(tenant, metric, size).mark = mark
+
+  return {
+    note(rows: readonly SegmentRow[]): void {
+      for (const { tenant, metric, size, start, changedAt } of rows) {
+        const windows = windowsOf(tenant, metric, size)
+        if (start + size <= windows.mark) continue
+        windows.changedAt.set(start, Math.max(changedAt, windows.changedAt.get(start) ?? 0))
+      }
+    },
+    /** Raises marks by the wall clock. */
+    advance(now: number): void {
+      for (const windows of all.values()) {
+        const retention = liveRetention(windows.size)
+        for (const [start, changedAt] of windows.changedAt) {
+          const end = start + windows.size
+          if (Math.max(changedAt, end) + retention >= now) continue
+          windows.mark = Math.max(windows.mark, end)
+        }
+        for (const start of windows.changedAt.keys()) {
+          if (start + windows.size <= windows.mark) windows.changedAt.delete(start)
+        }
+      }
+    },
+    /** Whether a row's window is still in the live state. */
+    isLive: (row: SegmentRow): boolean => row.start + row.size > windowsOf(row.tenant, row.metric, row.size).mark,
+    list: (): Mark[] =>
+      [...all.values()]
+        .filter(({ mark }) => Number.isFinite(mark))
+        .map(({ tenant, metric, size, mark }) => ({ tenant, metric, size, mark })),
+  }
+}
+
+export type Marks = ReturnType<typeof createMarks>

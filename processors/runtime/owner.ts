@@ -1,0 +1,203 @@
+import { randomUUID } from 'node:crypto'
+import { type Head, STATE_FORMAT } from '#schema/checkpoint.ts'
+import type { Hash128 } from '#schema/hash.ts'
+import type { PartitionReport } from '#schema/report.ts'
+import { mergeSegments } from '#schema/segment-merge.ts'
+import { Fenced, LogHole, type PartitionLog, type ReportExchange, type StateStore } from '../ports.ts'
+import { PartitionFold } from '../windows/fold.ts'
+import type { IdleSettings } from '../windows/idle.ts'
+import { firstLiveMinute } from '../windows/watermark.ts'
+import { buildBatch } from './batch.ts'
+import { createCompaction } from './compaction.ts'
+import { createMarks } from './marks.ts'
+import { pause, Signal } from './signal.ts'
+import { createTicker } from './ticker.ts'
+
+/** Past this many events since the last seal, reading waits for the checkpoint under way: memory stays bounded. */
+const MOST_PENDING_EVENTS = 20_000
+const TICK_MS = 1_000
+const MARKS_MS = 60_000
+
+export interface Logger {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface OwnerMetrics {
+  checkpoint(partition: number, durationMs: number, events: number): void
+  hole(partition: number, messages: number): void
+}
+
+export interface OwnerDeps {
+  partition: number
+  owner: string
+  log: PartitionLog
+  state: StateStore
+  reports: ReportExchange
+  seed: Hash128
+  settings: IdleSettings & { checkpointMs: number }
+  /** Milliseconds since 1970, and milliseconds of a clock that never jumps. */
+  clock: { now(): number; monotonic(): number }
+  logger: Logger
+  metrics: OwnerMetrics
+}
+
+/**
+ * Takes the epoch of a partition, then reads its state: whoever owned it before can commit nothing more, so what is read
+ * is the last word.
+ */
+const takeOver = async ({ partition, owner, state }: OwnerDeps) => {
+  const before = await state.head()
+  const head: Head = {
+    format: STATE_FORMAT,
+    partition,
+    epoch: (before.head?.epoch ?? 0) + 1,
+    owner,
+    nonce: randomUUID(),
+    checkpoint: before.head?.checkpoint ?? 0,
+    sequence: before.head?.sequence ?? 0,
+    manifest: before.head?.manifest ?? [],
+    marks: before.head?.marks ?? [],
+  }
+  const revision = await state.claim(head, before.revision)
+  const segment = mergeSegments(await Promise.all(head.manifest.map(state.readSegment)))
+  await state.dropOrphans(head.manifest)
+  return { head, revision, segment }
+}
+
+/**
+ * Owns one partition until `signal` aborts (then it commits what it has and resolves) or another owner takes over
+ * (rejects with Fenced). Any other rejection leaves the partition as its last checkpoint says.
+ */
+export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promise<void> => {
+  const { partition, log, state, clock, logger, settings } = deps
+  const taken = await takeOver(deps)
+  let { head, revision } = taken
+  const { epoch } = head
+  const fold = new PartitionFold(deps.seed, head.sequence)
+  fold.restore(taken.segment)
+  const marks = createMarks(head.marks)
+  marks.note(taken.segment.rows)
+  const compaction = createCompaction(state, epoch, {
+    row: (row) =>
+      marks.isLive(row) && fold.tenant(row.tenant).metrics.get(row.metric)?.compiled.definition.version === row.version,
+    id: (tenant, source, minute) => {
+      const of = fold.tenant(tenant)
+      return minute >= firstLiveMinute(of.clock(source).watermark, of.settings.latenessHorizonMs)
+    },
+  })
+  const ticker = createTicker(partition, fold, settings, clock.monotonic())
+  const changed = new Signal()
+  const sealed = new Signal()
+  const failed = new AbortController()
+  const stopping = AbortSignal.any([signal, failed.signal])
+  let lastStoredAt = 0
+  let marksAt = clock.monotonic()
+  logger.info({ partition, epoch, checkpoint: head.checkpoint, sequence: head.sequence }, 'partition taken over')
+
+  const checkpoint = async (): Promise<void> => {
+    const started = clock.monotonic()
+    const now = clock.now()
+    if (started - marksAt >= MARKS_MS) {
+      marks.advance(now)
+      marksAt = started
+    }
+    const events = fold.pendingEvents
+    const content = fold.seal(head.checkpoint + 1, now)
+    sealed.fire()
+    marks.note(content.segment.rows)
+    const next = { nonce: randomUUID(), manifest: compaction.apply(head.manifest), marks: marks.list() }
+    const batch = buildBatch(content, head, next, now)
+    revision = await state.commit(batch, revision)
+    head = batch.head
+    await compaction.committed(head.manifest, batch.segment && content.segment, revision)
+    deps.metrics.checkpoint(partition, clock.monotonic() - started, events)
+  }
+
+  const commitLoop = async (): Promise<void> => {
+    while (!stopping.aborted) {
+      await changed.wait(stopping)
+      const started = clock.monotonic()
+      if (fold.hasChanges) await checkpoint()
+      await pause(settings.checkpointMs - (clock.monotonic() - started), stopping)
+    }
+    if (!failed.signal.aborted && fold.hasChanges) await checkpoint()
+  }
+
+  const stillOwner = async (): Promise<void> => {
+    const now = await state.head()
+    if (now.head?.epoch !== epoch) throw new Fenced(partition, `epoch ${now.head?.epoch} of ${now.head?.owner}`)
+  }
+
+  const readOn = async (): Promise<void> => {
+    for await (const message of log.read(fold.sequence + 1, stopping)) {
+      for (const touched of fold.apply(message)) ticker.touched(touched, clock.monotonic())
+      lastStoredAt = message.storedAt
+      changed.fire()
+      if (fold.pendingEvents >= MOST_PENDING_EVENTS) await sealed.wait(stopping)
+    }
+  }
+
+  const readLoop = async (): Promise<void> => {
+    while (!stopping.aborted) {
+      try {
+        await readOn()
+      } catch (error) {
+        if (!(error instanceof LogHole)) throw error
+        logger.error({ partition, from: error.firstMissing, to: error.lastMissing }, error.message)
+        deps.metrics.hole(partition, error.lastMissing - error.firstMissing + 1)
+        fold.skipTo(error.lastMissing)
+      }
+      if (stopping.aborted) return
+      // The consumer was lost: either trouble with the connection, or somebody else has made it anew.
+      await stillOwner()
+      await pause(100, stopping)
+    }
+  }
+
+  const report = async (): Promise<void> => {
+    const { last } = await log.range()
+    const pendingFrames = Math.max(0, last - head.sequence)
+    const unread = Math.max(0, last - fold.sequence)
+    const message: PartitionReport = {
+      partition,
+      owner: deps.owner,
+      epoch,
+      checkpoint: head.checkpoint,
+      sequence: head.sequence,
+      pendingFrames,
+      pendingEvents: fold.pendingEvents + unread,
+      lagSeconds: pendingFrames === 0 ? 0 : Math.max(0, clock.now() - lastStoredAt) / 1000,
+      clocks: [...fold.tenants.values()].flatMap((tenant) => [...tenant.clocks.values()].map((one) => one.toJson())),
+      at: clock.now(),
+    }
+    deps.reports.publish(message)
+  }
+
+  const tickLoop = async (): Promise<void> => {
+    while (!stopping.aborted) {
+      await pause(TICK_MS, stopping)
+      if (stopping.aborted) return
+      try {
+        const clocks = ticker.due(deps.reports.partitions(), clock.monotonic())
+        if (clocks.length > 0) await log.append({ kind: 'tick', clocks })
+        await report()
+      } catch (error) {
+        // Neither a tick nor a report is owed: the next second brings another.
+        logger.warn({ partition, error: String(error) }, 'no tick')
+      }
+    }
+  }
+
+  const guard = (loop: Promise<void>): Promise<void> =>
+    loop.catch((error: unknown) => {
+      failed.abort()
+      throw error
+    })
+  const outcome = await Promise.allSettled([guard(commitLoop()), guard(readLoop()), guard(tickLoop())])
+  await compaction.settle()
+  const rejected = outcome.find((result) => result.status === 'rejected')
+  if (rejected) throw rejected.reason
+  logger.info({ partition, epoch, checkpoint: head.checkpoint }, 'partition given back')
+}

@@ -1,0 +1,85 @@
+import { type EventLine, fieldReader } from '#schema/event.ts'
+import { LIMITS } from '#schema/limits.ts'
+import { type Measure, measureOf } from '#schema/measures.ts'
+import { type Condition, type MetricDefinition, sliceSizes } from '#schema/metric.ts'
+
+/** A definition as closures: an event costs what its metrics read, nothing else. */
+export interface CompiledMetric {
+  definition: MetricDefinition
+  sizes: number[]
+  measure: Measure
+  matches(line: EventLine): boolean
+  /** Value that is measured; undefined for COUNT. */
+  read(line: EventLine): unknown
+  dims(line: EventLine): (string | null)[]
+}
+
+/** A dimension's value as text; null where there is none. Long ones are cut, objects have no value. */
+const dimension = (value: unknown): string | null => {
+  if (typeof value === 'string') return value.length > LIMITS.dimensionChars ? cut(value) : value
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  return null
+}
+
+/** Never between the halves of a surrogate pair: the rest would not be valid text. */
+const cut = (text: string): string =>
+  text
+    .slice(0, LIMITS.dimensionChars)
+    .toWellFormed()
+    .replace(/\ufffd$/u, '')
+
+const compare = (a: unknown, b: unknown): number | undefined => {
+  if (typeof a === 'number' && typeof b === 'number') return a - b
+  if (typeof a === 'string' && typeof b === 'string') return a < b ? -1 : a > b ? 1 : 0
+  return undefined
+}
+
+const equal = (a: unknown, b: unknown): boolean => a === b
+
+/** What a condition says of a value. Values of different types are never equal and never ordered. */
+export const conditionTest = ({ op, value: wanted }: Condition): ((value: unknown) => boolean) => {
+  const ordered = (test: (order: number) => boolean) => (value: unknown) => {
+    const order = compare(value, wanted)
+    return order !== undefined && test(order)
+  }
+  switch (op) {
+    case 'EQ':
+      return (value) => equal(value, wanted)
+    case 'NE':
+      return (value) => !equal(value, wanted)
+    case 'LT':
+      return ordered((order) => order < 0)
+    case 'LE':
+      return ordered((order) => order <= 0)
+    case 'GT':
+      return ordered((order) => order > 0)
+    case 'GE':
+      return ordered((order) => order >= 0)
+    case 'IN':
+      return (value) => Array.isArray(wanted) && wanted.some((one) => equal(value, one))
+    case 'CONTAINS':
+      return (value) =>
+        (typeof value === 'string' && typeof wanted === 'string' && value.includes(wanted)) ||
+        (Array.isArray(value) && value.some((one) => equal(one, wanted)))
+    case 'EXISTS':
+      return (value) => (value !== undefined && value !== null) === (wanted !== false)
+  }
+}
+
+export const compileMetric = (definition: MetricDefinition): CompiledMetric => {
+  const conditions = definition.where.map((condition) => {
+    const read = fieldReader(condition.field)
+    const test = conditionTest(condition)
+    return (line: EventLine) => test(read(line))
+  })
+  const readers = definition.dimensions.map(fieldReader)
+  const { field } = definition.measure
+  return {
+    definition,
+    sizes: sliceSizes(definition),
+    measure: measureOf(definition.measure),
+    matches: (line) => conditions.every((condition) => condition(line)),
+    read: field === undefined ? () => undefined : fieldReader(field),
+    dims: (line) => readers.map((reader) => dimension(reader(line))),
+  }
+}

@@ -1,0 +1,279 @@
+import {
+  type AggregateRow,
+  type Clock,
+  type Counts,
+  type DefinitionState,
+  encodeOutcomes,
+  type LateEvent,
+  type Outcome,
+  type Segment,
+} from '#schema/checkpoint.ts'
+import { type EventLine, identityText } from '#schema/event.ts'
+import type { ControlRecord, LogMessage } from '#schema/frame.ts'
+import { type Hash128, hash128 } from '#schema/hash.ts'
+import { TenantFold } from './tenant.ts'
+import { firstLiveMinute, isLate, minuteOf, type SourceClock } from './watermark.ts'
+
+/** What a partition has folded since its last checkpoint. */
+export interface Sealed {
+  from: number
+  to: number
+  rows: AggregateRow[]
+  late: { tenant: string; event: LateEvent }[]
+  totals: Record<string, Counts>
+  outcomes: Record<string, string>
+  clocks: Clock[]
+  definitions: DefinitionState[]
+  segment: Segment
+  traceparent?: string
+}
+
+/** Where unreadable lines are kept: they name no tenant. */
+const NO_TENANT = 'unknown'
+/** Totals that nobody touched for this long, and that are final, are forgotten. Broker's time, so a replay does the same. */
+const EVICT_AFTER_MS = 15 * 60_000
+const SWEEP_MS = 60_000
+
+const decoder = new TextDecoder()
+
+/** Without a prototype: a tenant may be called constructor. */
+const noTotals = (): Record<string, Counts> => Object.create(null)
+
+/**
+ * The fold of one partition: a pure function of its log. It reads no clock and does no I/O; all time comes from the
+ * events and from the broker's stamps.
+ */
+export class PartitionFold {
+  /** Last log sequence that was read. */
+  sequence: number
+  readonly tenants = new Map<string, TenantFold>()
+  private readonly seed: Hash128
+  private readonly hash: Hash128 = new Uint32Array(4)
+  private sealedTo: number
+  private late: { tenant: string; event: LateEvent }[] = []
+  private totals = noTotals()
+  private outcomes: Record<string, string> = {}
+  private definitions: DefinitionState[] = []
+  private settingsChanged = new Set<string>()
+  private traceparent: string | undefined
+  private sweptAt = 0
+  /** Events folded since the last seal: a measure of the next checkpoint's size. */
+  pendingEvents = 0
+
+  constructor(seed: Hash128, sequence = 0) {
+    this.seed = seed
+    this.sequence = sequence
+    this.sealedTo = sequence
+  }
+
+  tenant(name: string): TenantFold {
+    let tenant = this.tenants.get(name)
+    if (!tenant) {
+      tenant = new TenantFold(name)
+      this.tenants.set(name, tenant)
+    }
+    return tenant
+  }
+
+  /** Applies the next message of the log; answers the clocks of the events in it. */
+  apply(message: LogMessage): ReadonlySet<SourceClock> {
+    const touched = new Set<SourceClock>()
+    if (message.kind === 'control') this.control(JSON.parse(decoder.decode(message.data)) as ControlRecord)
+    else this.frame(message, touched)
+    this.sequence = message.sequence
+    if (message.storedAt - this.sweptAt >= SWEEP_MS) this.sweep(message.storedAt)
+    return touched
+  }
+
+  /** Messages up to here are gone from the log: nothing can be counted of them. */
+  skipTo(sequence: number): void {
+    this.sequence = sequence
+  }
+
+  get hasChanges(): boolean {
+    return this.sequence > this.sealedTo
+  }
+
+  /** Everything since the last seal. It must be committed, or this fold thrown away. */
+  seal(checkpoint: number, now: number): Sealed {
+    const rows: AggregateRow[] = []
+    const segment: Segment = { rows: [], ids: [], clocks: [], definitions: this.definitions, tenants: [] }
+    for (const tenant of this.tenants.values()) {
+      for (const { compiled, stores } of tenant.metrics.values()) {
+        const { name: metric, version } = compiled.definition
+        for (const store of stores) rows.push(...store.take({ tenant: tenant.name, metric, version }))
+      }
+      for (const [source, table] of tenant.identities) {
+        const words = table.takeFresh()
+        if (words.length > 0) segment.ids.push({ tenant: tenant.name, source, words })
+      }
+      for (const clock of tenant.clocks.values()) {
+        if (clock.changed) segment.clocks.push(clock.toJson())
+        clock.changed = false
+      }
+      if (this.settingsChanged.has(tenant.name)) segment.tenants.push(tenant.settings)
+    }
+    segment.rows = rows.map((row) => ({ ...row, changed: checkpoint, changedAt: now, revision: 1 }))
+    const sealed: Sealed = {
+      from: this.sealedTo + 1,
+      to: this.sequence,
+      rows,
+      late: this.late,
+      totals: this.totals,
+      outcomes: this.outcomes,
+      clocks: segment.clocks,
+      definitions: this.definitions,
+      segment,
+      ...(this.traceparent ? { traceparent: this.traceparent } : {}),
+    }
+    this.reset()
+    return sealed
+  }
+
+  /** State as segments have it; before the first apply. */
+  restore(segment: Segment): void {
+    for (const settings of segment.tenants) this.tenant(settings.tenant).settings = settings
+    for (const definition of segment.definitions) this.tenant(definition.tenant).define(definition)
+    for (const clock of segment.clocks) this.tenant(clock.tenant).clock(clock.source).restore(clock)
+    for (const { tenant, source, words } of segment.ids) this.tenant(tenant).identitiesOf(source).restore(words)
+    for (const row of segment.rows) {
+      const metric = this.tenants.get(row.tenant)?.metrics.get(row.metric)
+      if (metric?.compiled.definition.version !== row.version) continue
+      metric.stores.find((store) => store.size === row.size)?.restore(row, row.changedAt)
+    }
+  }
+
+  private reset(): void {
+    this.sealedTo = this.sequence
+    this.late = []
+    this.totals = noTotals()
+    this.outcomes = {}
+    this.definitions = []
+    this.settingsChanged.clear()
+    this.traceparent = undefined
+    this.pendingEvents = 0
+  }
+
+  private control(record: ControlRecord): void {
+    switch (record.kind) {
+      case 'defineMetric':
+        this.define({ tenant: record.tenant, definition: record.metric, deleted: false })
+        break
+      case 'deleteMetric': {
+        const known = this.tenant(record.tenant).definitions.get(record.name)
+        if (!known) break
+        this.define({ ...known, definition: { ...known.definition, version: record.version }, deleted: true })
+        break
+      }
+      case 'tenant': {
+        const { kind: _, ...settings } = record
+        const tenant = this.tenant(record.tenant)
+        if (settings.version <= tenant.settings.version) break
+        tenant.settings = settings
+        this.settingsChanged.add(record.tenant)
+        break
+      }
+      case 'tick':
+        for (const { tenant, source, watermark } of record.clocks) this.tenant(tenant).clock(source).tick(watermark)
+    }
+  }
+
+  private define(state: DefinitionState): void {
+    if (this.tenant(state.tenant).define(state)) this.definitions.push(state)
+  }
+
+  private frame(message: LogMessage, touched: Set<SourceClock>): void {
+    const outcomes: Outcome[] = []
+    const text = decoder.decode(message.data)
+    let index = 0
+    for (const line of text.split('\n')) {
+      if (line === '') continue
+      const outcome = this.event(line, message, index++, touched)
+      outcomes.push(outcome)
+    }
+    for (const clock of touched) clock.endFrame()
+    if (outcomes.some((outcome) => outcome !== 'C')) this.outcomes[message.sequence] = encodeOutcomes(outcomes)
+    this.pendingEvents += outcomes.length
+    this.traceparent ??= message.traceparent
+  }
+
+  private event(text: string, message: LogMessage, index: number, touched: Set<SourceClock>): Outcome {
+    const line = readLine(text)
+    if (line === null) {
+      const reason = 'the line is no event that this version can read'
+      this.late.push({ tenant: NO_TENANT, event: deadLetter(message, index, 'INVALID', reason, null, null, text) })
+      return this.count(NO_TENANT, 'I')
+    }
+    const tenant = this.tenant(line.tenant)
+    const { latenessHorizonMs, outOfOrdernessMs } = tenant.settings
+    const clock = tenant.clock(line.source)
+    touched.add(clock)
+    clock.observe(line.time, line.receivedAt, message.storedAt, outOfOrdernessMs)
+    const { watermark } = clock
+    const identities = tenant.identitiesOf(line.source)
+    const forgotten = firstLiveMinute(watermark, latenessHorizonMs)
+    hash128(identityText(line), this.seed, this.hash)
+    if (identities.has(this.hash, forgotten)) return this.count(line.tenant, 'D')
+    if (isLate(line.time, watermark, latenessHorizonMs)) {
+      const reason = `older than the watermark by more than the lateness horizon of ${latenessHorizonMs / 1000} s`
+      this.late.push({ tenant: line.tenant, event: deadLetter(message, index, 'LATE', reason, watermark, line) })
+      return this.count(line.tenant, 'L')
+    }
+    identities.add(this.hash, minuteOf(line.time), forgotten)
+    tenant.fold(line, watermark, message.storedAt)
+    return this.count(line.tenant, 'C')
+  }
+
+  private count(tenant: string, outcome: Outcome): Outcome {
+    this.totals[tenant] ??= { C: 0, D: 0, L: 0, I: 0 }
+    this.totals[tenant][outcome]++
+    return outcome
+  }
+
+  private sweep(storedAt: number): void {
+    this.sweptAt = storedAt
+    for (const tenant of this.tenants.values()) {
+      const endedBefore = tenant.highest - tenant.settings.latenessHorizonMs
+      for (const { stores } of tenant.metrics.values()) {
+        for (const store of stores) store.evict(endedBefore, storedAt - EVICT_AFTER_MS)
+      }
+    }
+  }
+}
+
+const deadLetter = (
+  message: LogMessage,
+  index: number,
+  code: LateEvent['code'],
+  reason: string,
+  watermark: number | null,
+  line: EventLine | null,
+  raw?: string,
+): LateEvent => ({
+  sequence: message.sequence,
+  index,
+  code,
+  message: reason,
+  watermark,
+  line,
+  ...(raw === undefined ? {} : { raw }),
+})
+
+/** The line, or null when it is none: the partition goes on, whatever stands in its log. */
+const readLine = (text: string): EventLine | null => {
+  try {
+    const line = JSON.parse(text) as EventLine
+    const readable =
+      typeof line.tenant === 'string' &&
+      typeof line.source === 'string' &&
+      typeof line.key === 'string' &&
+      Number.isFinite(line.time) &&
+      Number.isFinite(line.receivedAt) &&
+      Number.isFinite(line.weight) &&
+      typeof line.e?.id === 'string' &&
+      typeof line.e.name === 'string'
+    return readable ? line : null
+  } catch {
+    return null
+  }
+}

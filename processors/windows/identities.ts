@@ -1,0 +1,91 @@
+import type { Hash128 } from '#schema/hash.ts'
+
+const WORDS = 5
+const HASH_WORDS = 4
+const SMALLEST = 64
+/** Beyond this load the table is rebuilt: linear probing stays short. */
+const MOST_LOAD = 0.7
+
+/**
+ * Identities that were counted: 128-bit hashes with the minute of their event time, in one open-addressing table of
+ * 32-bit words (hash 4, minute 1; minute 0 is an empty slot). An identity is forgotten when every event of its minute
+ * would be late, so memory is bounded by rate × horizon. Forgetting depends on the minute alone, never on when the table
+ * was rebuilt: a replay forgets the same.
+ */
+export class IdentityTable {
+  private words = new Uint32Array(SMALLEST * WORDS)
+  private used = 0
+  private fresh: number[] = []
+
+  /** Remembers; false when it is there already. Minutes before `forgottenBefore` count as not there. */
+  add(hash: Hash128, minute: number, forgottenBefore: number): boolean {
+    const slot = this.find(hash)
+    const known = this.words[slot + HASH_WORDS]
+    if (known !== 0 && known >= forgottenBefore) return false
+    this.words.set(hash, slot)
+    this.words[slot + HASH_WORDS] = minute
+    if (known === 0) this.used++
+    this.fresh.push(hash[0], hash[1], hash[2], hash[3], minute)
+    if (this.used * WORDS > this.words.length * MOST_LOAD) this.rebuild(forgottenBefore)
+    return true
+  }
+
+  has(hash: Hash128, forgottenBefore: number): boolean {
+    const known = this.words[this.find(hash) + HASH_WORDS]
+    return known !== 0 && known >= forgottenBefore
+  }
+
+  /** What was added since the last call, as words of a segment. */
+  takeFresh(): Uint32Array {
+    const words = Uint32Array.from(this.fresh)
+    this.fresh = []
+    return words
+  }
+
+  /** Puts back what segments hold. The newest minute of an identity wins. */
+  restore(words: Uint32Array): void {
+    const hash: Hash128 = new Uint32Array(HASH_WORDS)
+    for (let at = 0; at < words.length; at += WORDS) {
+      hash.set(words.subarray(at, at + HASH_WORDS))
+      this.add(hash, words[at + HASH_WORDS], Number.MAX_SAFE_INTEGER)
+    }
+    this.fresh = []
+  }
+
+  get size(): number {
+    return this.used
+  }
+
+  private find(hash: Hash128): number {
+    const { words } = this
+    const slots = words.length / WORDS
+    for (let slot = hash[0] & (slots - 1); ; slot = (slot + 1) & (slots - 1)) {
+      const at = slot * WORDS
+      if (words[at + HASH_WORDS] === 0) return at
+      if (
+        words[at] === hash[0] &&
+        words[at + 1] === hash[1] &&
+        words[at + 2] === hash[2] &&
+        words[at + 3] === hash[3]
+      ) {
+        return at
+      }
+    }
+  }
+
+  private rebuild(forgottenBefore: number): void {
+    const old = this.words
+    let live = 0
+    const isLive = (at: number): boolean => old[at + HASH_WORDS] !== 0 && old[at + HASH_WORDS] >= forgottenBefore
+    for (let at = 0; at < old.length; at += WORDS) if (isLive(at)) live++
+    let slots = SMALLEST
+    while (slots * MOST_LOAD < live * 2) slots *= 2
+    this.words = new Uint32Array(slots * WORDS)
+    this.used = live
+    for (let at = 0; at < old.length; at += WORDS) {
+      if (!isLive(at)) continue
+      const entry = old.subarray(at, at + WORDS)
+      this.words.set(entry, this.find(entry))
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import { type AggregateRow, OTHER } from '#schema/checkpoint.ts'
+import { LIMITS } from '#schema/limits.ts'
+import { type Measure, type MeasureState, mergeState, stateFromJson, stateToJson } from '#schema/measures.ts'
+import { sliceStart } from '#schema/metric.ts'
+
+interface Series {
+  dims: (string | null)[]
+  total: MeasureState
+  /** Since the last checkpoint; null when nothing changed. */
+  delta: { state: MeasureState; events: number; corrections: number } | null
+}
+
+interface Slice {
+  start: number
+  series: Map<string, Series>
+  /** Broker time of the last frame that touched it. */
+  touchedAt: number
+}
+
+const NULL_MARK = '\u0002'
+const keyOf = (dims: readonly (string | null)[]): string => dims.map((dim) => dim ?? NULL_MARK).join('\u0000')
+
+/** What of a metric a row carries. */
+export interface RowHead {
+  tenant: string
+  metric: string
+  version: number
+}
+
+/**
+ * Slices of one size of one metric: [start, start + size), aligned to 1970. Tumbling windows are single slices; sliding
+ * ones will be sums of them, composed by whoever reads.
+ */
+export class SliceStore {
+  readonly size: number
+  private readonly measure: Measure
+  private readonly slices = new Map<number, Slice>()
+  private changed: { slice: Slice; series: Series }[] = []
+
+  constructor(size: number, measure: Measure) {
+    this.size = size
+    this.measure = measure
+  }
+
+  /** Folds one event in. `late`: its watermark had passed the slice's end already. */
+  add(
+    time: number,
+    dims: (string | null)[],
+    value: unknown,
+    weight: number,
+    watermark: number,
+    storedAt: number,
+  ): void {
+    const slice = this.sliceAt(sliceStart(time, this.size))
+    slice.touchedAt = storedAt
+    const series = this.seriesOf(slice, dims)
+    if (series.delta === null) {
+      series.delta = { state: this.measure.empty(), events: 0, corrections: 0 }
+      this.changed.push({ slice, series })
+    }
+    const { delta } = series
+    this.measure.add(delta.state, value, weight, series.total)
+    delta.events++
+    if (watermark >= slice.start + this.size) delta.corrections++
+  }
+
+  /** Series with changes that no checkpoint has yet. */
+  get pending(): number {
+    return this.changed.length
+  }
+
+  /** Deltas since the last call; they are part of the totals from now on. */
+  take(head: RowHead): AggregateRow[] {
+    const rows = this.changed.map(({ slice, series }) => {
+      const delta = series.delta!
+      series.delta = null
+      mergeState(series.total, delta.state)
+      return {
+        ...head,
+        size: this.size,
+        start: slice.start,
+        dims: series.dims,
+        events: delta.events,
+        corrections: delta.corrections,
+        ...stateToJson(delta.state),
+      }
+    })
+    this.changed = []
+    return rows
+  }
+
+  restore(row: AggregateRow, touchedAt: number): void {
+    const slice = this.sliceAt(row.start)
+    slice.touchedAt = Math.max(slice.touchedAt, touchedAt)
+    const series = slice.series.get(keyOf(row.dims))
+    const state = stateFromJson(row)
+    if (series) mergeState(series.total, state)
+    else slice.series.set(keyOf(row.dims), { dims: row.dims, total: state, delta: null })
+  }
+
+  /** Whether some slice ends after `time`. */
+  hasOpen(time: number): boolean {
+    for (const start of this.slices.keys()) if (start + this.size > time) return true
+    return false
+  }
+
+  /** Forgets totals of slices that ended before `endedBefore` and were not touched since; a later event starts anew. */
+  evict(endedBefore: number, touchedBefore: number): void {
+    for (const [start, slice] of this.slices) {
+      if (start + this.size > endedBefore || slice.touchedAt >= touchedBefore) continue
+      if ([...slice.series.values()].some((series) => series.delta !== null)) continue
+      this.slices.delete(start)
+    }
+  }
+
+  private sliceAt(start: number): Slice {
+    let slice = this.slices.get(start)
+    if (!slice) {
+      slice = { start, series: new Map(), touchedAt: 0 }
+      this.slices.set(start, slice)
+    }
+    return slice
+  }
+
+  /** Past the cap a new series counts under OTHER. */
+  private seriesOf(slice: Slice, dims: (string | null)[]): Series {
+    const key = keyOf(dims)
+    const known = slice.series.get(key)
+    if (known) return known
+    if (slice.series.size >= LIMITS.seriesPerWindow && dims.some((dim) => dim !== OTHER)) {
+      return this.seriesOf(
+        slice,
+        dims.map(() => OTHER),
+      )
+    }
+    const series: Series = { dims, total: this.measure.empty(), delta: null }
+    slice.series.set(key, series)
+    return series
+  }
+}

@@ -1,0 +1,99 @@
+import type { DefinitionState, TenantState } from '#schema/checkpoint.ts'
+import type { EventLine } from '#schema/event.ts'
+import { DEFAULT_LATENESS_HORIZON_MS, DEFAULT_OUT_OF_ORDERNESS_MS } from '#schema/limits.ts'
+import { type CompiledMetric, compileMetric } from './compile.ts'
+import { IdentityTable } from './identities.ts'
+import { SliceStore } from './slices.ts'
+import { SourceClock } from './watermark.ts'
+
+interface ActiveMetric {
+  compiled: CompiledMetric
+  stores: SliceStore[]
+}
+
+/** Everything one partition knows of one tenant: no tenant's clock, identities or series touch another's. */
+export class TenantFold {
+  readonly name: string
+  settings: TenantState
+  readonly clocks = new Map<string, SourceClock>()
+  readonly identities = new Map<string, IdentityTable>()
+  readonly definitions = new Map<string, DefinitionState>()
+  readonly metrics = new Map<string, ActiveMetric>()
+  private byEvent = new Map<string, ActiveMetric[]>()
+
+  constructor(name: string) {
+    this.name = name
+    this.settings = {
+      tenant: name,
+      version: 0,
+      latenessHorizonMs: DEFAULT_LATENESS_HORIZON_MS,
+      outOfOrdernessMs: DEFAULT_OUT_OF_ORDERNESS_MS,
+    }
+  }
+
+  clock(source: string): SourceClock {
+    let clock = this.clocks.get(source)
+    if (!clock) {
+      clock = new SourceClock(this.name, source)
+      this.clocks.set(source, clock)
+    }
+    return clock
+  }
+
+  identitiesOf(source: string): IdentityTable {
+    let table = this.identities.get(source)
+    if (!table) {
+      table = new IdentityTable()
+      this.identities.set(source, table)
+    }
+    return table
+  }
+
+  /** Takes effect at its place in the log. False when this or a newer version is known. */
+  define(state: DefinitionState): boolean {
+    const { definition, deleted } = state
+    const known = this.definitions.get(definition.name)
+    if (known && known.definition.version >= definition.version) return false
+    this.definitions.set(definition.name, state)
+    this.metrics.delete(definition.name)
+    if (!deleted) {
+      const compiled = compileMetric(definition)
+      this.metrics.set(definition.name, {
+        compiled,
+        stores: compiled.sizes.map((size) => new SliceStore(size, compiled.measure)),
+      })
+    }
+    this.byEvent.clear()
+    return true
+  }
+
+  fold(line: EventLine, watermark: number, storedAt: number): void {
+    for (const { compiled, stores } of this.metricsOf(line.e.name)) {
+      if (!compiled.matches(line)) continue
+      const dims = compiled.dims(line)
+      const value = compiled.read(line)
+      for (const store of stores) store.add(line.time, dims, value, line.weight, watermark, storedAt)
+    }
+  }
+
+  /** Highest watermark of any source; -Infinity before the first event. */
+  get highest(): number {
+    return Math.max(Number.NEGATIVE_INFINITY, ...[...this.clocks.values()].map((clock) => clock.watermark))
+  }
+
+  hasOpenWindows(watermark: number): boolean {
+    const time = watermark - this.settings.latenessHorizonMs
+    return [...this.metrics.values()].some(({ stores }) => stores.some((store) => store.hasOpen(time)))
+  }
+
+  private metricsOf(event: string): ActiveMetric[] {
+    let matching = this.byEvent.get(event)
+    if (!matching) {
+      const wanted = ({ compiled }: ActiveMetric) => ['*', event].includes(compiled.definition.event)
+      matching = [...this.metrics.values()].filter(wanted)
+      // Names come from clients: the cache must not grow with what they invent.
+      if (this.byEvent.size < 1_000) this.byEvent.set(event, matching)
+    }
+    return matching
+  }
+}

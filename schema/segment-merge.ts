@@ -1,0 +1,89 @@
+import type { Segment, SegmentIds, SegmentRow } from './checkpoint.ts'
+import { mergeState, stateFromJson, stateToJson } from './measures.ts'
+
+/** Says what of a segment is still needed when it is merged. */
+export interface Keep {
+  row(row: SegmentRow): boolean
+  /** `minute`: event time of the identity in minutes since 1970. */
+  id(tenant: string, source: string, minute: number): boolean
+}
+
+const KEEP_ALL: Keep = { row: () => true, id: () => true }
+export const WORDS_PER_ID = 5
+
+const rowKey = (row: SegmentRow): string =>
+  `${row.tenant}\n${row.metric}\n${row.version}\n${row.size}\n${row.start}\n${JSON.stringify(row.dims)}`
+
+const mergeRow = (into: SegmentRow, from: SegmentRow): SegmentRow => {
+  const state = stateFromJson(into)
+  mergeState(state, stateFromJson(from))
+  return {
+    tenant: into.tenant,
+    metric: into.metric,
+    version: into.version,
+    size: into.size,
+    start: into.start,
+    dims: into.dims,
+    events: into.events + from.events,
+    corrections: into.corrections + from.corrections,
+    changed: Math.max(into.changed, from.changed),
+    changedAt: Math.max(into.changedAt, from.changedAt),
+    revision: into.revision + from.revision,
+    ...stateToJson(state),
+  }
+}
+
+const keepIds = ({ tenant, source, words }: SegmentIds, keep: Keep): SegmentIds => {
+  const kept: number[] = []
+  for (let at = 0; at < words.length; at += WORDS_PER_ID) {
+    if (keep.id(tenant, source, words[at + WORDS_PER_ID - 1])) kept.push(at)
+  }
+  if (kept.length * WORDS_PER_ID === words.length) return { tenant, source, words }
+  const left = new Uint32Array(kept.length * WORDS_PER_ID)
+  for (const [i, at] of kept.entries()) left.set(words.subarray(at, at + WORDS_PER_ID), i * WORDS_PER_ID)
+  return { tenant, source, words: left }
+}
+
+/** The newest of each key wins: later segments stand later. */
+const newest = <T>(items: Iterable<T>, key: (item: T) => string, version: (item: T) => number): T[] => {
+  const found = new Map<string, T>()
+  for (const item of items) {
+    const known = found.get(key(item))
+    if (!known || version(item) >= version(known)) found.set(key(item), item)
+  }
+  return [...found.values()]
+}
+
+/** Merges segments, oldest first, into one that says the same. */
+export const mergeSegments = (segments: readonly Segment[], keep: Keep = KEEP_ALL): Segment => {
+  const rows = new Map<string, SegmentRow>()
+  for (const segment of segments) {
+    for (const row of segment.rows) {
+      if (!keep.row(row)) continue
+      const key = rowKey(row)
+      const known = rows.get(key)
+      rows.set(key, known ? mergeRow(known, row) : row)
+    }
+  }
+  return {
+    rows: [...rows.values()],
+    ids: segments
+      .flatMap((segment) => segment.ids.map((ids) => keepIds(ids, keep)))
+      .filter(({ words }) => words.length > 0),
+    clocks: newest(
+      segments.flatMap((segment) => segment.clocks),
+      (clock) => `${clock.tenant}\n${clock.source}`,
+      () => 0,
+    ),
+    definitions: newest(
+      segments.flatMap((segment) => segment.definitions),
+      ({ tenant, definition }) => `${tenant}\n${definition.name}`,
+      ({ definition }) => definition.version,
+    ),
+    tenants: newest(
+      segments.flatMap((segment) => segment.tenants),
+      ({ tenant }) => tenant,
+      ({ version }) => version,
+    ),
+  }
+}
