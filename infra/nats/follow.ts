@@ -1,4 +1,5 @@
 import type { Consumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream'
+import { InvalidArgumentError } from '@nats-io/transport-node'
 import type { Nats } from './connect.ts'
 
 const HEARTBEAT_MS = 1_000
@@ -22,12 +23,12 @@ export async function* consumeOnce(
     if (signal.aborted) return
     messages = await consumer.consume({
       max_bytes: BUFFER_BYTES,
-      max_messages: 2_000,
       expires: 5_000,
       idle_heartbeat: HEARTBEAT_MS,
       abort_on_missing_resource: true,
     })
-  } catch {
+  } catch (error) {
+    if (error instanceof InvalidArgumentError) throw error
     return
   }
   let seen = 0

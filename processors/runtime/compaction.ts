@@ -18,7 +18,12 @@ interface Merged {
  * Keeps the manifest short: all segments of a level become one of the next, beside the checkpoints and never in their
  * way. The merged segment counts from the checkpoint on whose head names it; until then a crash leaves only an orphan.
  */
-export const createCompaction = (state: StateStore, epoch: number, keep: Keep) => {
+export const createCompaction = (
+  state: StateStore,
+  /** The own epoch, and the head's revision when it was taken: every segment found then was written before. */
+  claimed: { epoch: number; revision: number },
+  keep: Keep,
+) => {
   /** Decoded segments of level 0 and where the stream stood when each was committed. */
   const recent = new Map<string, { segment: Segment; revision: number }>()
   /** Stream sequence after each segment that was merged here. */
@@ -33,7 +38,7 @@ export const createCompaction = (state: StateStore, epoch: number, keep: Keep) =
     const segment = mergeSegments(await Promise.all(refs.map(read)), keep)
     const chunks = encodeSegment(segment)
     const to: SegmentRef = {
-      id: `${epoch}-m${++count}`,
+      id: `${claimed.epoch}-m${++count}`,
       level: level + 1,
       chunks: chunks.length,
       bytes: chunks.reduce((sum, chunk) => sum + chunk.length, 0),
@@ -79,7 +84,9 @@ export const createCompaction = (state: StateStore, epoch: number, keep: Keep) =
       if (merging || merged) return
       const refs = due(manifest)
       if (!refs) return
-      const before = Math.max(...refs.map(({ id }) => recent.get(id)?.revision ?? writtenAt.get(id) ?? 0))
+      const before = Math.max(
+        ...refs.map(({ id }) => recent.get(id)?.revision ?? writtenAt.get(id) ?? claimed.revision),
+      )
       merging = merge(refs, refs[0].level, before).finally(() => {
         merging = undefined
       })

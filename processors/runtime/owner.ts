@@ -79,14 +79,19 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
   fold.restore(taken.segment)
   const marks = createMarks(head.marks)
   marks.note(taken.segment.rows)
-  const compaction = createCompaction(state, epoch, {
-    row: (row) =>
-      marks.isLive(row) && fold.tenant(row.tenant).metrics.get(row.metric)?.compiled.definition.version === row.version,
-    id: (tenant, source, minute) => {
-      const of = fold.tenant(tenant)
-      return minute >= firstLiveMinute(of.clock(source).watermark, of.settings.latenessHorizonMs)
+  const compaction = createCompaction(
+    state,
+    { epoch, revision },
+    {
+      row: (row) =>
+        marks.isLive(row) &&
+        fold.tenant(row.tenant).metrics.get(row.metric)?.compiled.definition.version === row.version,
+      id: (tenant, source, minute) => {
+        const of = fold.tenant(tenant)
+        return minute >= firstLiveMinute(of.clock(source).watermark, of.settings.latenessHorizonMs)
+      },
     },
-  })
+  )
   const ticker = createTicker(partition, fold, settings, clock.monotonic())
   const changed = new Signal()
   const sealed = new Signal()

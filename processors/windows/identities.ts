@@ -19,14 +19,9 @@ export class IdentityTable {
 
   /** Remembers; false when it is there already. Minutes before `forgottenBefore` count as not there. */
   add(hash: Hash128, minute: number, forgottenBefore: number): boolean {
-    const slot = this.find(hash)
-    const known = this.words[slot + HASH_WORDS]
-    if (known !== 0 && known >= forgottenBefore) return false
-    this.words.set(hash, slot)
-    this.words[slot + HASH_WORDS] = minute
-    if (known === 0) this.used++
+    if (this.has(hash, forgottenBefore)) return false
+    this.put(hash, minute, forgottenBefore)
     this.fresh.push(hash[0], hash[1], hash[2], hash[3], minute)
-    if (this.used * WORDS > this.words.length * MOST_LOAD) this.rebuild(forgottenBefore)
     return true
   }
 
@@ -47,13 +42,20 @@ export class IdentityTable {
     const hash: Hash128 = new Uint32Array(HASH_WORDS)
     for (let at = 0; at < words.length; at += WORDS) {
       hash.set(words.subarray(at, at + HASH_WORDS))
-      this.add(hash, words[at + HASH_WORDS], Number.MAX_SAFE_INTEGER)
+      this.put(hash, words[at + HASH_WORDS], 0)
     }
-    this.fresh = []
   }
 
   get size(): number {
     return this.used
+  }
+
+  private put(hash: Hash128, minute: number, forgottenBefore: number): void {
+    const slot = this.find(hash)
+    if (this.words[slot + HASH_WORDS] === 0) this.used++
+    this.words.set(hash, slot)
+    this.words[slot + HASH_WORDS] = minute
+    if (this.used * WORDS > this.words.length * MOST_LOAD) this.rebuild(forgottenBefore)
   }
 
   private find(hash: Hash128): number {
