@@ -1,0 +1,218 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { CheckpointDelta } from '#gateway/ports.ts'
+import { Fenced } from '#processors/ports.ts'
+import { type OwnerDeps, runPartition } from '#processors/runtime/owner.ts'
+import type { MetricDefinition } from '#schema/metric.ts'
+import { logStream, stateStream } from '#schema/subjects.ts'
+import { startTestNats, type TestNats } from '../testing/nats.ts'
+import { connectNats, type Nats } from './connect.ts'
+import { createLogWriter, createPartitionLog } from './log.ts'
+import { createCheckpointFeed, createOutputFeed } from './outputs.ts'
+import { ensureDeployment } from './setup.ts'
+import { createStateStore } from './state.ts'
+
+const VIEWS: MetricDefinition = {
+  name: 'views',
+  event: '*',
+  where: [],
+  measure: { kind: 'COUNT' },
+  dimensions: [],
+  windows: [{ kind: 'TUMBLING', sizeMs: 3_600_000 }],
+  version: 1,
+}
+const silent = { info() {}, warn() {}, error() {} }
+const encoder = new TextEncoder()
+
+let server: TestNats
+let nats: Nats
+
+beforeEach(async () => {
+  server = await startTestNats()
+  nats = await connectNats(server.url, 'test')
+  await ensureDeployment(nats, { partitions: 1 })
+  await createLogWriter(nats).appendControl(0, { kind: 'defineMetric', tenant: 'main', metric: VIEWS }, 'define')
+})
+afterEach(async () => {
+  await nats.nc.close()
+  await server[Symbol.asyncDispose]()
+})
+
+const deps = (owner: string, over: Partial<OwnerDeps> = {}): OwnerDeps => ({
+  partition: 0,
+  owner,
+  log: createPartitionLog(nats, 0),
+  state: createStateStore(nats, 0),
+  reports: { publish() {}, partitions: () => [] },
+  seed: Uint32Array.of(1, 2, 3, 4),
+  settings: { checkpointMs: 10, liveIdleMs: 3_600_000, importIdleMs: 3_600_000 },
+  clock: { now: Date.now, monotonic: () => performance.now() },
+  logger: silent,
+  metrics: { checkpoint() {}, hole() {} },
+  ...over,
+})
+
+let frames = 0
+/** One frame with events of these ids. */
+const send = (ids: string[]): Promise<number> => {
+  const now = Date.now()
+  const lines = ids.map((id) =>
+    JSON.stringify({
+      tenant: 'main',
+      source: 'live',
+      receivedAt: now,
+      time: now,
+      key: 'k',
+      weight: 1,
+      schema: 0,
+      e: { id, name: 'view' },
+    }),
+  )
+  const frame = {
+    partition: 0,
+    messageId: `f${frames++}`,
+    data: encoder.encode(lines.join('\n')),
+    counts: new Map([['main', ids.length]]),
+  }
+  return createLogWriter(nats).append(frame, 20_000)
+}
+
+/** Follows the checkpoints as a live view does; `counted(n)` resolves when so many events have counted. */
+const follow = async () => {
+  const seen: CheckpointDelta[] = []
+  const waiting = new Set<() => void>()
+  let gaps = 0
+  const feed = await createCheckpointFeed(nats).follow(
+    0,
+    0,
+    (delta) => {
+      seen.push(delta)
+      for (const check of waiting) check()
+    },
+    () => gaps++,
+  )
+  const total = (): number => seen.flatMap(({ rows }) => rows).reduce((sum, row) => sum + row.events, 0)
+  return {
+    seen,
+    total,
+    gaps: () => gaps,
+    stop: feed.stop,
+    counted: (n: number) =>
+      new Promise<void>((resolve) => {
+        const check = (): void => {
+          if (total() < n) return
+          waiting.delete(check)
+          resolve()
+        }
+        waiting.add(check)
+        check()
+      }),
+  }
+}
+
+const own = (owner: string, over: Partial<OwnerDeps> = {}) => {
+  const stop = new AbortController()
+  const done = runPartition(deps(owner, over), stop.signal)
+  done.catch(() => undefined)
+  return { done, stop: () => stop.abort() }
+}
+
+describe('an owner on a real server', () => {
+  test('counts each event once over owners, retries of frames and restarts of the server', async () => {
+    const live = await follow()
+    const first = own('first')
+    await send(['a', 'b'])
+    await live.counted(2)
+    first.stop()
+    await first.done
+    await send(['b', 'c'])
+    const second = own('second')
+    await live.counted(3)
+    await server.restart()
+    await send(['c', 'd'])
+    await live.counted(4)
+    await send(['a', 'b', 'c', 'd', 'e'])
+    await live.counted(5)
+    second.stop()
+    await second.done
+    expect(live.total()).toBe(5)
+    expect(live.seen.map(({ settlement }) => settlement.checkpoint)).toEqual(live.seen.map((_, i) => i + 1))
+    expect(live.gaps()).toBe(0)
+    await live.stop()
+    const loaded = await createCheckpointFeed(nats).load(0)
+    expect(loaded?.rows.reduce((sum, row) => sum + row.events, 0)).toBe(5)
+  })
+
+  test('one that was taken over can commit nothing more', async () => {
+    const live = await follow()
+    // The first owner reads frames but its checkpoints come so rarely that it holds changes when the second one claims.
+    const first = own('first', { settings: { checkpointMs: 1_500, liveIdleMs: 3_600_000, importIdleMs: 3_600_000 } })
+    await send(['a'])
+    await live.counted(1)
+    await send(['b'])
+    const second = own('second')
+    await expect(first.done).rejects.toThrow(Fenced)
+    await live.counted(2)
+    await send(['c'])
+    await live.counted(3)
+    second.stop()
+    await second.done
+    expect(live.total()).toBe(3)
+    await live.stop()
+  })
+
+  test('many checkpoints become few segments, and a new owner finds the same state', async () => {
+    const live = await follow()
+    const first = own('first', { settings: { checkpointMs: 0, liveIdleMs: 3_600_000, importIdleMs: 3_600_000 } })
+    for (let i = 0; i < 300; i++) {
+      await send([`id${i}`])
+      await live.counted(i + 1)
+    }
+    first.stop()
+    await first.done
+    const { head } = await createStateStore(nats, 0).head()
+    expect(head?.manifest.length).toBeLessThan(32 + 16)
+    const stored = await nats.jsm.streams.info(stateStream(0), { subjects_filter: '$KV.window_state_0.segment.>' })
+    expect(Object.keys(stored.state.subjects ?? {}).length).toBe(
+      head?.manifest.reduce((sum, ref) => sum + ref.chunks, 0),
+    )
+    const second = own('second')
+    await send([...Array.from({ length: 300 }, (_, i) => `id${i}`), 'new'])
+    await live.counted(301)
+    second.stop()
+    await second.done
+    expect(live.total()).toBe(301)
+    await live.stop()
+  })
+
+  test('storage reads every checkpoint whole, with the frames it settled', async () => {
+    const first = own('first')
+    await send(['a', 'a', 'b'])
+    const stop = new AbortController()
+    const feed = createOutputFeed(nats)
+    for await (const { settlement } of feed.read(0, 0, stop.signal)) {
+      if (settlement.totals.main === undefined) continue
+      expect(settlement.totals.main).toEqual({ C: 2, D: 1, L: 0, I: 0 })
+      expect(Object.values(settlement.outcomes)).toEqual(['1C1D1C'])
+      const read = []
+      for await (const message of feed.frames(0, settlement.from, settlement.to)) read.push(message.sequence)
+      expect(read.at(-1)).toBe(settlement.to)
+      break
+    }
+    stop.abort()
+    first.stop()
+    await first.done
+  })
+})
+
+test('the same message id makes one message of the log, also after the server was killed', async () => {
+  const frame = { partition: 0, messageId: 'same', data: encoder.encode('{}'), counts: new Map([['main', 1]]) }
+  const log = createLogWriter(nats)
+  const first = await log.append(frame, 20_000)
+  await server.restart()
+  expect(await log.append(frame, 20_000)).toBe(first)
+  expect((await nats.jsm.streams.info(logStream(0))).state.last_seq).toBe(first)
+})
+
+test('another number of partitions than the deployment has is refused', async () => {
+  await expect(ensureDeployment(nats, { partitions: 2 })).rejects.toThrow(/has 1 partitions, 2 were asked for/)
+})
