@@ -1,0 +1,108 @@
+import { MillraceError } from '#schema/errors.ts'
+import { eventKey, LIVE_SOURCE } from '#schema/event.ts'
+import { partitionOf } from '#schema/hash.ts'
+import { LIMITS } from '#schema/limits.ts'
+import type { GeoIp, LogWriter, WallClock } from '../ports.ts'
+import { createEnricher } from './enrich.ts'
+import { createLineWriter } from './event-line.ts'
+import type { CollectMetrics } from './metrics.ts'
+import { createOpenFrames, type OpenFramesDependencies } from './open-frames.ts'
+import { type Admitted, NOT_TAKEN, settle, tooLarge } from './receipt.ts'
+import type { SchemaCheck } from './schema-check.ts'
+import { isProblem, readId, validate } from './validate.ts'
+import { describe, type EventProblem, type Receipt } from './verdict.ts'
+
+export interface CollectRequest {
+  tenant: string
+  /** `live` when it is not given; imports have names of their own. */
+  source?: string
+  /** What the client sent as events, one each; not validated. */
+  events: readonly unknown[]
+  /** By index: what is wrong with the text of an event. */
+  problems?: ReadonlyMap<number, EventProblem>
+  /** The client's address, without port. */
+  address?: string
+  userAgent?: string
+  /** W3C Trace Context header; ignored when it is not one. */
+  traceparent?: string
+}
+
+export interface CollectorDependencies {
+  log: LogWriter
+  geoip: GeoIp
+  clock: WallClock
+  metrics: CollectMetrics
+  checkSchema: SchemaCheck
+  partitions: number
+  /** Distinguishes the message ids of this process from all others'. */
+  processId: string
+  /** Limits and times of the frames, where the defaults do not fit. */
+  frames?: Partial<OpenFramesDependencies>
+}
+
+const SOURCE = /^[a-z0-9][a-z0-9._:-]{0,127}$/
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
+
+/** The way in: from what a client sent to the receipt that says which events are on disk. */
+export const createCollector = (dependencies: CollectorDependencies) => {
+  const { log, clock, metrics, partitions, processId, checkSchema } = dependencies
+  const enrich = createEnricher({ geoip: dependencies.geoip })
+  const frames = createOpenFrames({ log, metrics, partitions, processId, ...dependencies.frames })
+
+  const admitter = (request: CollectRequest) => {
+    const { tenant, address, userAgent } = request
+    const source = checkSource(request.source)
+    const receivedAt = clock.now()
+    const writeLine = createLineWriter({ tenant, source, receivedAt })
+    const traceparent = TRACEPARENT.test(request.traceparent ?? '') ? request.traceparent : undefined
+    return (value: unknown, index: number): Admitted => {
+      const validated = request.problems?.get(index) ?? validate(value, receivedAt, checkSchema)
+      if (isProblem(validated)) return { id: readId(value), problem: validated }
+      const { event, time, schema } = validated
+      const enrichment = enrich(event, source, { address, userAgent })
+      const text = JSON.stringify(event)
+      const bytes = Buffer.byteLength(text)
+      if (bytes > LIMITS.eventBytes) return { id: event.id, problem: tooLarge(bytes) }
+      const line = writeLine(event, text, time, schema, enrichment)
+      const ticket = frames.add({
+        partition: partitionOf(tenant, eventKey(event), partitions),
+        tenant,
+        line,
+        traceparent,
+      })
+      return typeof ticket === 'string' ? { id: event.id, problem: NOT_TAKEN[ticket] } : { id: event.id, ticket }
+    }
+  }
+
+  /**
+   * Takes events in; answers when every accepted one is on disk. Rejects with BAD_INPUT (the source's name),
+   * TOO_MANY_EVENTS, and OVERLOADED or UNAVAILABLE when nothing was taken and trying again can help.
+   */
+  const collect = async (request: CollectRequest): Promise<Receipt> => {
+    checkCount(request.events.length)
+    const receipt = await settle(request.events.map(admitter(request)))
+    metrics.accepted.inc(receipt.accepted)
+    for (const { code } of receipt.verdicts) if (code !== null) metrics.refused.inc({ code })
+    return receipt
+  }
+
+  return { collect, drain: frames.drain, waitingBytes: frames.waitingBytes }
+}
+
+export type Collector = ReturnType<typeof createCollector>
+
+const checkCount = (count: number): void => {
+  if (count <= LIMITS.batchEvents) return
+  throw new MillraceError(
+    'TOO_MANY_EVENTS',
+    `Expected at most ${LIMITS.batchEvents} events in a request, found ${count}. Send them in several requests.`,
+  )
+}
+
+const checkSource = (source: string = LIVE_SOURCE): string => {
+  if (SOURCE.test(source)) return source
+  throw new MillraceError(
+    'BAD_INPUT',
+    `Expected a source as ${SOURCE.source}, found ${describe(source)}. Leave it out for live traffic; name an import after its content.`,
+  )
+}

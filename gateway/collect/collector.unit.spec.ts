@@ -1,0 +1,200 @@
+import fc from 'fast-check'
+import { Registry } from 'prom-client'
+import { describe, expect, it } from 'vitest'
+import { BUILTIN_SCHEMAS } from '#schema/builtin-schemas.ts'
+import { partitionOf } from '#schema/hash.ts'
+import type { OutgoingFrame } from '../ports.ts'
+import { createFakeGeoIp, createMemoryLog } from '../testing/fakes.ts'
+import { createCollector } from './collector.ts'
+import { createCollectMetrics } from './metrics.ts'
+import type { OpenFramesDependencies } from './open-frames.ts'
+import { createSchemaCheck } from './schema-check.ts'
+
+const NOW = Date.UTC(2026, 5, 1, 12)
+
+const setUp = (answer?: (frame: OutgoingFrame) => Promise<void>, frames: Partial<OpenFramesDependencies> = {}) => {
+  const memory = createMemoryLog(answer)
+  const collector = createCollector({
+    log: memory.log,
+    geoip: createFakeGeoIp({ '5.6.7.8': 'DE' }),
+    clock: { now: () => NOW },
+    metrics: createCollectMetrics(new Registry()),
+    checkSchema: createSchemaCheck(BUILTIN_SCHEMAS),
+    partitions: 8,
+    processId: 'test',
+    frames,
+  })
+  const send = (events: unknown[], more: object = {}) => collector.collect({ tenant: 'main', events, ...more })
+  return { ...memory, collector, send }
+}
+const event = (id: string, more: object = {}) => ({ id, name: 'x', ...more })
+
+describe('the log', () => {
+  it('gets each event as one line with the server’s fields beside it', async () => {
+    const { send, lines } = setUp()
+    await send([
+      event('i', {
+        sessionId: 's',
+        time: '2026-06-01T11:00:00Z',
+        context: { ip: '5.6.7.8', userAgent: 'Googlebot/2.1' },
+      }),
+    ])
+    expect(lines()).toEqual([
+      {
+        tenant: 'main',
+        source: 'live',
+        receivedAt: NOW,
+        time: NOW - 3_600_000,
+        key: 's',
+        weight: 1,
+        country: 'DE',
+        browser: 'Googlebot',
+        device: 'bot',
+        schema: 0,
+        e: {
+          id: 'i',
+          name: 'x',
+          time: '2026-06-01T11:00:00Z',
+          sessionId: 's',
+          context: { userAgent: 'Googlebot/2.1' },
+        },
+      },
+    ])
+  })
+
+  it('gets exactly what was sent, whatever characters are in it', async () => {
+    const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 }).filter((value) => !value.includes('\0'))
+    const sent = fc.record({
+      id: text,
+      userId: text,
+      properties: fc.dictionary(
+        text.filter((key) => key !== '__proto__'),
+        fc.jsonValue(),
+      ),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(sent, { minLength: 1, maxLength: 5 }), async (values) => {
+        const { send, lines } = setUp()
+        const events = values.map((value) => ({ name: 'x', ...(JSON.parse(JSON.stringify(value)) as typeof value) }))
+        const depthOk = (await send(events)).accepted === events.length
+        fc.pre(depthOk)
+        const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1)
+        expect(
+          lines()
+            .map((line) => line.e)
+            .sort(byId),
+        ).toEqual([...events].sort(byId))
+      }),
+    )
+  })
+
+  it('gets an event in the partition of its session, user, anonymous id or own id', async () => {
+    const { send, frames } = setUp()
+    const events = [
+      event('1', { sessionId: 's', userId: 'u' }),
+      event('2', { userId: 'u', anonymousId: 'a' }),
+      event('3', { anonymousId: 'a' }),
+      event('4'),
+    ]
+    await send(events)
+    const placed = frames.flatMap((frame) =>
+      Buffer.from(frame.data)
+        .toString()
+        .split('\n')
+        .map((line) => [JSON.parse(line).key, frame.partition]),
+    )
+    expect(new Map(placed as [string, number][])).toEqual(
+      new Map(['s', 'u', 'a', '4'].map((key) => [key, partitionOf('main', key, 8)])),
+    )
+  })
+})
+
+describe('the receipt', () => {
+  it('has a verdict for each event, in the order sent', async () => {
+    const { send } = setUp()
+    const problems = new Map([[1, { code: 'MALFORMED' as const, message: 'no JSON' }]])
+    const receipt = await send([event('a'), undefined, event('c'), { ...event('d'), weight: 2 }], { problems })
+    expect([receipt.accepted, receipt.shed, receipt.rejected]).toEqual([2, 0, 2])
+    expect(
+      receipt.verdicts.map(({ index, id, status, code, retryable }) => [index, id, status, code, retryable]),
+    ).toEqual([
+      [0, 'a', 'ACCEPTED', null, false],
+      [1, '', 'REJECTED', 'MALFORMED', false],
+      [2, 'c', 'ACCEPTED', null, false],
+      [3, 'd', 'REJECTED', 'MALFORMED', false],
+    ])
+  })
+
+  it('tells the id that an event without one got', async () => {
+    const { send, lines } = setUp()
+    const { verdicts } = await send([{ name: 'x' }])
+    expect(verdicts[0].id).toBe(lines()[0].e.id)
+  })
+
+  it('of no events is one of zeros', async () => {
+    expect(await setUp().send([])).toEqual({ accepted: 0, shed: 0, rejected: 0, verdicts: [] })
+  })
+
+  it('comes after the log has confirmed the last frame, not before', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const { send } = setUp(() => promise)
+    let answered = false
+    const receipt = send([event('a')]).then(() => {
+      answered = true
+    })
+    await new Promise((done) => setImmediate(() => setImmediate(done)))
+    expect(answered).toBe(false)
+    resolve()
+    await receipt
+  })
+
+  it('tells which events can be sent again when a part of the frames was not confirmed', async () => {
+    const one = 'a'
+    const other = ['b', 'c', 'd', 'e'].find((id) => partitionOf('main', id, 8) !== partitionOf('main', one, 8))!
+    const broken = partitionOf('main', other, 8)
+    const { send } = setUp((frame) =>
+      frame.partition === broken ? Promise.reject(new Error('no answer')) : Promise.resolve(),
+    )
+    const { verdicts } = await send([event(one), event(other)])
+    expect(verdicts).toMatchObject([
+      { id: one, status: 'ACCEPTED' },
+      { id: other, status: 'REJECTED', code: 'OVERLOADED', retryable: true, retryAfterMs: 1000 },
+    ])
+  })
+})
+
+describe('a request', () => {
+  it('of which nothing was confirmed is UNAVAILABLE, and OVERLOADED when too much waits', async () => {
+    const away = setUp(() => Promise.reject(new Error('no answer')))
+    await expect(away.send([event('a'), {}])).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      retryable: true,
+      details: { retryAfterMs: 1000 },
+    })
+    const full = setUp(undefined, { waitingBytes: 10 })
+    await expect(full.send([event('a')])).rejects.toMatchObject({ code: 'OVERLOADED', retryable: true })
+    await expect(full.send([{}])).resolves.toMatchObject({ rejected: 1 })
+  })
+
+  it('with too many events, or a source that is no name, is refused before anything is taken', async () => {
+    const { send, frames } = setUp()
+    await expect(send(Array(5001).fill(event('a')))).rejects.toMatchObject({ code: 'TOO_MANY_EVENTS' })
+    for (const source of ['', 'Import', 'a b', '-a', 'a'.repeat(129), 'a/../b', 'ä']) {
+      await expect(send([event('a')], { source })).rejects.toMatchObject({ code: 'BAD_INPUT' })
+    }
+    expect((await send([event('a')], { source: `import-${'0'.repeat(64)}` })).accepted).toBe(1)
+    expect(frames).toHaveLength(1)
+  })
+
+  it('with a header that is no trace context puts none into the log', async () => {
+    const { send, frames } = setUp()
+    await send([event('a')], { traceparent: '00-x\r\nNats-Msg-Id: 1' })
+    expect(frames[0].traceparent).toBeUndefined()
+  })
+
+  it('after draining is UNAVAILABLE', async () => {
+    const { send, collector } = setUp()
+    await collector.drain(10)
+    await expect(send([event('a')])).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  })
+})

@@ -1,0 +1,168 @@
+import { Registry } from 'prom-client'
+import { describe, expect, it } from 'vitest'
+import type { OutgoingFrame } from '../ports.ts'
+import { createMemoryLog } from '../testing/fakes.ts'
+import { createCollectMetrics } from './metrics.ts'
+import { createOpenFrames, type FrameTicket, type OpenFramesDependencies } from './open-frames.ts'
+
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
+
+/** Frames whose acknowledgements the test gives by hand. */
+const setUp = (options: Partial<OpenFramesDependencies> = {}) => {
+  const acks: { resolve: () => void; reject: (error: Error) => void; deadlineMs: number }[] = []
+  const memory = createMemoryLog((_, deadlineMs) => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    acks.push({ resolve, reject, deadlineMs })
+    return promise
+  })
+  const metrics = createCollectMetrics(new Registry())
+  const frames = createOpenFrames({ log: memory.log, metrics, partitions: 2, processId: 'p', ...options })
+  const add = (line: string, partition = 0, tenant = 'main', traceparent?: string) =>
+    frames.add({ partition, tenant, line, ...(traceparent && { traceparent }) })
+  const sent = () => memory.frames.map((frame: OutgoingFrame) => Buffer.from(frame.data).toString())
+  return { frames, add, acks, sent, memory }
+}
+
+describe('open frames', () => {
+  it('hold all events of one turn of the event loop', async () => {
+    const { add, sent, memory } = setUp()
+    const tickets = [add('1'), add('2', 0, 'other'), add('3')]
+    expect(sent()).toEqual([])
+    await nextTurn()
+    expect(sent()).toEqual(['1\n2\n3'])
+    expect(new Set(tickets).size).toBe(1)
+    expect([...memory.frames[0].counts]).toEqual([
+      ['main', 2],
+      ['other', 1],
+    ])
+  })
+
+  it('fill while one is in flight and go when it is acknowledged', async () => {
+    const { add, acks, sent } = setUp()
+    const first = add('1') as FrameTicket
+    await nextTurn()
+    const second = add('2') as FrameTicket
+    await nextTurn()
+    expect(add('3')).toBe(second)
+    expect(sent()).toEqual(['1'])
+    acks[0].resolve()
+    expect(await first.outcome).toEqual({ acknowledged: true, sequence: 1 })
+    await nextTurn()
+    expect(sent()).toEqual(['1', '2\n3'])
+    acks[1].resolve()
+    expect(await second.outcome).toEqual({ acknowledged: true, sequence: 2 })
+  })
+
+  it('of one partition do not wait for those of another', async () => {
+    const { add, sent } = setUp()
+    add('a', 0)
+    add('b', 1)
+    await nextTurn()
+    expect(sent()).toEqual(['a', 'b'])
+  })
+
+  it('close at a number of bytes or events, and follow each other in order', async () => {
+    const { add, acks, sent } = setUp({ frameBytes: 8, frameEvents: 3 })
+    for (const line of ['aaa', 'bbb', 'ccc', 'd', 'e', 'f', 'longer than a frame', 'g']) add(line)
+    for (let i = 0; i < 5; i++) {
+      await nextTurn()
+      expect(sent()).toHaveLength(i + 1)
+      acks[i].resolve()
+    }
+    await nextTurn()
+    expect(sent()).toEqual(['aaa\nbbb', 'ccc\nd\ne', 'f', 'longer than a frame', 'g'])
+  })
+
+  it('have message ids that differ, also between partitions', async () => {
+    const { add, acks, memory } = setUp()
+    add('a', 0)
+    add('b', 1)
+    await nextTurn()
+    acks[0].resolve()
+    add('c', 0)
+    await nextTurn()
+    await nextTurn()
+    expect(new Set(memory.frames.map((frame) => frame.messageId)).size).toBe(3)
+  })
+
+  it('carry the trace context of the first request that has one', async () => {
+    const { add, memory } = setUp()
+    add('1')
+    add('2', 0, 'main', 'trace-a')
+    add('3', 0, 'main', 'trace-b')
+    await nextTurn()
+    expect(memory.frames[0].traceparent).toBe('trace-a')
+  })
+})
+
+describe('a frame that the log does not confirm', () => {
+  it('fails alone, and the next one goes', async () => {
+    const failures: [number, string][] = []
+    const { add, acks, sent } = setUp({ onFailure: (partition, reason) => failures.push([partition, reason]) })
+    const first = add('1') as FrameTicket
+    await nextTurn()
+    const second = add('2') as FrameTicket
+    acks[0].reject(new Error('no answer'))
+    expect(await first.outcome).toEqual({ acknowledged: false, reason: 'no answer' })
+    await nextTurn()
+    expect(sent()).toEqual(['1', '2'])
+    acks[1].resolve()
+    expect((await second.outcome).acknowledged).toBe(true)
+    expect(failures).toEqual([[0, 'no answer']])
+  })
+
+  it('leaves those behind it only the rest of their own time; none is sent after its deadline', async () => {
+    let now = 0
+    const { add, acks, sent } = setUp({ monotonic: () => now, deadlineMs: 100, frameEvents: 1 })
+    const tickets = [add('1'), add('2')] as FrameTicket[]
+    await nextTurn()
+    now = 60
+    tickets.push(add('3') as FrameTicket)
+    acks[0].resolve()
+    await nextTurn()
+    now = 100
+    tickets.push(add('4') as FrameTicket)
+    now = 160
+    acks[1].reject(new Error('no answer'))
+    await nextTurn()
+    expect(sent()).toEqual(['1', '2', '4'])
+    expect(acks.map((ack) => ack.deadlineMs)).toEqual([100, 40, 40])
+    acks[2].resolve()
+    expect((await Promise.all(tickets.map((ticket) => ticket.outcome))).map((outcome) => outcome.acknowledged)).toEqual(
+      [true, false, false, true],
+    )
+  })
+})
+
+describe('bytes that wait', () => {
+  it('are bounded, and free again once they are settled', async () => {
+    const { add, acks, frames } = setUp({ waitingBytes: 10 })
+    add('1234')
+    const last = add('5678') as FrameTicket
+    expect(frames.waitingBytes()).toBe(10)
+    expect(add('9')).toBe('FULL')
+    await nextTurn()
+    acks[0].resolve()
+    await last.outcome
+    expect(frames.waitingBytes()).toBe(0)
+    expect(typeof add('9')).toBe('object')
+  })
+
+  it('are drained at the end: what waits is sent, and nothing more is taken', async () => {
+    const { add, acks, frames, sent } = setUp()
+    add('1')
+    const drained = frames.drain(10_000)
+    expect(add('2')).toBe('CLOSED')
+    await nextTurn()
+    acks[0].resolve()
+    expect(await drained).toBe(true)
+    expect(sent()).toEqual(['1'])
+    expect(await frames.drain(10_000)).toBe(true)
+  })
+
+  it('are given up when draining takes too long', async () => {
+    const { add, frames } = setUp()
+    add('1')
+    expect(await frames.drain(1)).toBe(false)
+  })
+})

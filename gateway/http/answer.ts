@@ -1,0 +1,66 @@
+import type { ServerResponse } from 'node:http'
+import { type ErrorCode, HTTP_STATUS, MillraceError } from '#schema/errors.ts'
+
+/** An error as clients see it, whatever the protocol. */
+export interface ErrorBody {
+  code: ErrorCode
+  message: string
+  retryable: boolean
+  [detail: string]: unknown
+}
+
+export const errorBody = (error: MillraceError): ErrorBody => ({
+  code: error.code,
+  message: error.message,
+  retryable: error.retryable,
+  ...error.details,
+})
+
+/** What an unexpected error becomes: its details are for the log, not for the client. */
+export const asMillraceError = (error: unknown): MillraceError =>
+  error instanceof MillraceError
+    ? error
+    : new MillraceError(
+        'UNAVAILABLE',
+        'Something unexpected went wrong; it is in the log of the gateway. Try again later.',
+        {},
+        { cause: error },
+      )
+
+/** Sends JSON, if there is still somebody to send it to. */
+export const sendJson = (
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void => {
+  if (response.headersSent || response.destroyed) return
+  const data = Buffer.from(JSON.stringify(body))
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': data.length,
+    'cache-control': 'no-store',
+    ...headers,
+  })
+  response.end(data)
+}
+
+/** `{"error": {…}}` with the code's status; `status` where HTTP has a better one than the code. */
+export const sendError = (
+  response: ServerResponse,
+  error: MillraceError,
+  status = HTTP_STATUS[error.code],
+  headers: Record<string, string> = {},
+): void => {
+  const challenge: Record<string, string> = error.code === 'UNAUTHENTICATED' ? { 'www-authenticate': 'Bearer' } : {}
+  sendJson(
+    response,
+    status,
+    { error: errorBody(error) },
+    { ...retryAfter(error.details.retryAfterMs), ...challenge, ...headers },
+  )
+}
+
+/** Retry-After in whole seconds, rounded up. */
+export const retryAfter = (ms: unknown): Record<string, string> =>
+  typeof ms === 'number' ? { 'retry-after': String(Math.max(1, Math.ceil(ms / 1000))) } : {}

@@ -1,0 +1,59 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { VERDICT_STATUS } from '#schema/errors.ts'
+import { type Authenticate, requireRight } from '../auth.ts'
+import { clientAddress } from '../collect/client-address.ts'
+import type { Collector } from '../collect/collector.ts'
+import { parseBody } from '../collect/parse.ts'
+import { type ReadBodyOptions, readBody } from '../collect/read-body.ts'
+import type { Receipt } from '../collect/verdict.ts'
+import { retryAfter, sendJson } from './answer.ts'
+
+/** Browsers of any origin may send: the key is the right to do so, and there are no cookies. */
+export const COLLECT_CORS: Record<string, string> = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-methods': 'POST, OPTIONS',
+  'access-control-allow-headers': 'authorization, content-type, content-encoding, traceparent',
+  'access-control-expose-headers': 'retry-after',
+  'access-control-max-age': '86400',
+}
+
+export interface CollectRouteDependencies {
+  collector: Collector
+  authenticate: Authenticate
+  body?: ReadBodyOptions
+}
+
+/** POST /v1/events: events in, a receipt out. The key is checked before the body is read. */
+export const createCollectRoute =
+  ({ collector, authenticate, body }: CollectRouteDependencies) =>
+  async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
+    const { headers } = request
+    const key = authenticate(headers.authorization, url.searchParams.get('key'))
+    requireRight(key, 'WRITE')
+    const { events, problems } = parseBody(await readBody(request, body))
+    const receipt = await collector.collect({
+      tenant: key.tenant,
+      source: url.searchParams.get('source') ?? undefined,
+      events,
+      problems,
+      address: clientAddress(request.socket.remoteAddress, headers['x-forwarded-for']),
+      userAgent: headers['user-agent'],
+      traceparent: typeof headers.traceparent === 'string' ? headers.traceparent : undefined,
+    })
+    sendReceipt(response, receipt, url.searchParams.get('all') === 'true')
+  }
+
+/** 200 when anything was accepted or nothing was sent, else the status of the first verdict. */
+const sendReceipt = (response: ServerResponse, receipt: Receipt, all: boolean): void => {
+  const { accepted, shed, rejected } = receipt
+  const refused = receipt.verdicts.filter((verdict) => verdict.status !== 'ACCEPTED')
+  const first = accepted === 0 ? refused[0] : undefined
+  const status = first?.code ? VERDICT_STATUS[first.code] : 200
+  const verdicts = all ? receipt.verdicts : refused
+  sendJson(
+    response,
+    status,
+    { accepted, shed, rejected, verdicts },
+    { ...retryAfter(first?.retryAfterMs), ...COLLECT_CORS },
+  )
+}

@@ -1,0 +1,153 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Registry } from 'prom-client'
+import { HTTP_STATUS, MillraceError } from '#schema/errors.ts'
+import type { Authenticate } from '../auth.ts'
+import type { Collector } from '../collect/collector.ts'
+import { ClientGone, type ReadBodyOptions } from '../collect/read-body.ts'
+import { asMillraceError, errorBody, sendError, sendJson } from './answer.ts'
+import { COLLECT_CORS, createCollectRoute } from './collect-route.ts'
+import { type GraphqlBody, readGraphqlBody } from './graphql-body.ts'
+
+/** `body` is null for methods without one (GET with a query, SSE). */
+export type GraphqlHandler = (request: IncomingMessage, response: ServerResponse, body: GraphqlBody | null) => unknown
+export type PageHandler = (request: IncomingMessage, response: ServerResponse, url: URL) => unknown
+export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+export interface Readiness {
+  ready: boolean
+  /** What is missing, in words. */
+  problems: string[]
+}
+
+export interface HttpServerDependencies {
+  collector: Collector
+  authenticate: Authenticate
+  registry: Registry
+  readiness: () => Readiness
+  graphql?: GraphqlHandler
+  page?: PageHandler
+  /** WebSocket upgrades of /graphql. */
+  upgrade?: UpgradeHandler
+  /** Told of errors that are nobody's fault outside. */
+  onError: (error: unknown, where: string) => void
+  body?: ReadBodyOptions
+}
+
+type Route = (request: IncomingMessage, response: ServerResponse, url: URL) => unknown
+
+/** The gateway's HTTP server. A request's failure is that request's alone. */
+export const createHttpServer = (dependencies: HttpServerDependencies) => {
+  const { registry, readiness, graphql, page, upgrade, onError, body } = dependencies
+  const collect = createCollectRoute(dependencies)
+  const upgraded = new Set<Duplex>()
+  let closing = false
+
+  const events: Route = (request, response, url) => {
+    if (request.method === 'OPTIONS') return response.writeHead(204, COLLECT_CORS).end()
+    if (request.method === 'POST') return collect(request, response, url)
+    return refuseMethod(response, 'POST, OPTIONS')
+  }
+
+  const graphqlRoute: Route = async (request, response) => {
+    if (!graphql) return notFound(response)
+    return graphql(request, response, request.method === 'POST' ? await readGraphqlBody(request, body) : null)
+  }
+
+  const ready: Route = (_, response) => {
+    const state = readiness()
+    sendJson(response, state.ready ? 200 : 503, state)
+  }
+
+  const metrics: Route = async (_, response) => {
+    const text = await registry.metrics()
+    response.writeHead(200, { 'content-type': registry.contentType }).end(text)
+  }
+
+  const routes: Record<string, Route | undefined> = {
+    '/v1/events': events,
+    '/graphql': graphqlRoute,
+    '/healthz': (_, response) => sendJson(response, 200, { ok: true }),
+    '/readyz': ready,
+    '/metrics': metrics,
+  }
+
+  const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (closing) response.setHeader('connection', 'close')
+    const url = parseUrl(request.url ?? '/')
+    try {
+      if (url === null) sendError(response, new MillraceError('BAD_INPUT', 'Expected a URL in the request line.'))
+      else await (routes[url.pathname] ?? page ?? ((_, answer) => notFound(answer)))(request, response, url)
+    } catch (error) {
+      if (error instanceof ClientGone) return
+      if (!(error instanceof MillraceError)) onError(error, `${request.method} ${url?.pathname}`)
+      // A body that was given up half-way: the connection cannot be used again.
+      if (request.readableDidRead && !request.complete && !response.headersSent)
+        response.setHeader('connection', 'close')
+      refuse(response, asMillraceError(error), url?.pathname)
+    }
+  }
+
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 })
+  server.on('request', (request, response) => {
+    response.on('error', () => {})
+    void respond(request, response)
+  })
+  server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => socket.destroy())
+    upgraded.add(socket)
+    socket.once('close', () => upgraded.delete(socket))
+    if (upgrade && !closing && parseUrl(request.url ?? '')?.pathname === '/graphql') upgrade(request, socket, head)
+    else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+  })
+
+  /** Answers the port (0 asks for any free one). Rejects when it is taken. */
+  const listen = async (port: number, host: string): Promise<number> => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    server.once('error', reject)
+    server.listen(port, host, resolve)
+    await promise
+    server.off('error', reject)
+    server.on('error', (error) => onError(error, 'listening'))
+    return (server.address() as AddressInfo).port
+  }
+
+  /** Takes no more connections, lets requests finish for up to `limitMs`, then ends what is left. */
+  const close = async (limitMs: number): Promise<void> => {
+    closing = true
+    const { promise, resolve } = Promise.withResolvers<void>()
+    server.close(() => resolve())
+    server.closeIdleConnections()
+    const timer = setTimeout(() => {
+      server.closeAllConnections()
+      for (const socket of upgraded) socket.destroy()
+    }, limitMs)
+    await promise
+    clearTimeout(timer)
+  }
+
+  return { listen, close }
+}
+
+export type HttpServer = ReturnType<typeof createHttpServer>
+
+const parseUrl = (target: string): URL | null => URL.parse(target.startsWith('/') ? `http://gateway${target}` : target)
+
+const notFound = (response: ServerResponse): void =>
+  sendError(
+    response,
+    new MillraceError('BAD_INPUT', 'There is nothing here. Events go to POST /v1/events, queries to /graphql.'),
+    404,
+  )
+
+const refuseMethod = (response: ServerResponse, allowed: string): void =>
+  sendError(response, new MillraceError('BAD_INPUT', `Expected one of ${allowed}.`), 405, { allow: allowed })
+
+/** In the form of the protocol that the path speaks. */
+const refuse = (response: ServerResponse, error: MillraceError, path: string | undefined): void => {
+  if (path === '/graphql') {
+    const { message, ...extensions } = errorBody(error)
+    sendJson(response, HTTP_STATUS[error.code], { errors: [{ message, extensions }] })
+  } else sendError(response, error, undefined, path === '/v1/events' ? COLLECT_CORS : {})
+}
