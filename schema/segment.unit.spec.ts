@@ -1,0 +1,95 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Segment, SegmentRow } from './checkpoint.ts'
+import { decodeOutcomes, encodeOutcomes, type Outcome } from './checkpoint.ts'
+import { decodeSegment, emptySegment, encodeSegment } from './segment.ts'
+import { mergeSegments } from './segment-merge.ts'
+
+const row = (over: Partial<SegmentRow> = {}): SegmentRow => ({
+  tenant: 'main',
+  metric: 'views',
+  version: 1,
+  size: 60_000,
+  start: 0,
+  dims: ['DE', null],
+  events: 1,
+  corrections: 0,
+  n: 1,
+  changed: 1,
+  changedAt: 1_000,
+  revision: 1,
+  ...over,
+})
+
+test('a segment of many megabytes comes back from chunks that each fit a message', () => {
+  const words = Uint32Array.from({ length: 500_000 }, (_, i) => (i * 2654435761) >>> 0)
+  const segment: Segment = {
+    rows: Array.from({ length: 20_000 }, (_, i) => row({ start: i, dims: [`ä${i}`, null] })),
+    ids: [{ tenant: 'main', source: 'live', words }],
+    clocks: [{ tenant: 'main', source: 'live', watermark: 5, idle: true }],
+    definitions: [],
+    tenants: [{ tenant: 'main', version: 1, latenessHorizonMs: 1, outOfOrdernessMs: 2 }],
+  }
+  const chunks = encodeSegment(segment)
+  expect(Math.max(...chunks.map(({ length }) => length))).toBeLessThan(1_000_000)
+  const back = decodeSegment(chunks)
+  expect(back.rows).toEqual(segment.rows)
+  expect(back.clocks).toEqual(segment.clocks)
+  expect(back.tenants).toEqual(segment.tenants)
+  expect(back.ids.flatMap((ids) => [...ids.words])).toEqual([...words])
+})
+
+test('merging in any grouping says the same', () => {
+  const rows = fc.array(
+    fc.record({
+      start: fc.constantFrom(0, 60_000),
+      dim: fc.constantFrom('a', 'b', null),
+      n: fc.integer({ min: 1, max: 9 }),
+    }),
+  )
+  fc.assert(
+    fc.property(fc.array(rows, { maxLength: 6 }), fc.nat(6), (groups, cutAt) => {
+      const segments = groups.map((group, i) => ({
+        ...emptySegment(),
+        rows: group.map(({ start, dim, n }) =>
+          row({ start, dims: [dim], n, min: n, max: n, members: [n], changed: i }),
+        ),
+      }))
+      const cut = Math.min(cutAt, segments.length)
+      const parts = [mergeSegments(segments.slice(0, cut)), mergeSegments(segments.slice(cut))]
+      const sort = (merged: Segment) =>
+        merged.rows
+          .map((one) => ({ ...one, members: one.members?.toSorted() }))
+          .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+      expect(sort(mergeSegments(parts))).toEqual(sort(mergeSegments(segments)))
+    }),
+  )
+})
+
+test('what is no longer kept leaves; the newest clock and definition win', () => {
+  const clock = (watermark: number) => ({ tenant: 'main', source: 'live', watermark, idle: false })
+  const merged = mergeSegments(
+    [
+      {
+        ...emptySegment(),
+        rows: [row(), row({ start: 60_000 })],
+        clocks: [clock(1)],
+        ids: [{ tenant: 'main', source: 'live', words: Uint32Array.of(1, 2, 3, 4, 10, 5, 6, 7, 8, 11) }],
+      },
+      { ...emptySegment(), clocks: [clock(2)] },
+    ],
+    { row: ({ start }) => start > 0, id: (_tenant, _source, minute) => minute > 10 },
+  )
+  expect(merged.rows.map(({ start }) => start)).toEqual([60_000])
+  expect(merged.clocks).toEqual([clock(2)])
+  expect(merged.ids.map(({ words }) => [...words])).toEqual([[5, 6, 7, 8, 11]])
+})
+
+test('outcomes are written as run lengths and come back', () => {
+  expect(encodeOutcomes(['C', 'C', 'C', 'D', 'L', 'L'])).toBe('3C1D2L')
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom<Outcome>('C', 'D', 'L', 'I')), (outcomes) => {
+      expect(decodeOutcomes(encodeOutcomes(outcomes))).toEqual(outcomes)
+    }),
+  )
+})
