@@ -92,6 +92,10 @@ export const createHttpServer = (dependencies: HttpServerDependencies) => {
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 })
   server.on('request', (request, response) => {
     response.on('error', () => {})
+    // One that was busy when closing began becomes idle now, and would be kept alive.
+    response.once('finish', () => {
+      if (closing) setImmediate(() => server.closeIdleConnections())
+    })
     void respond(request, response)
   })
   server.on('upgrade', (request, socket, head) => {

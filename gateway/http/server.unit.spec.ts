@@ -296,6 +296,29 @@ describe('a hostile request', () => {
   })
 })
 
+describe('closing', () => {
+  it('lets a request finish, and then does not wait for its connection to be idle long enough', async () => {
+    await server.close(100)
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+    await start({
+      page: async (_, response) => {
+        ask()
+        await gate
+        response.end('done')
+      },
+    })
+    const answer = fetch(`${base}/`)
+    await asked
+    const closed = server.close(60_000)
+    open()
+    expect(await (await answer).text()).toBe('done')
+    await closed
+    await expect(fetch(`${base}/healthz`)).rejects.toThrow()
+    await start()
+  })
+})
+
 describe('other paths', () => {
   it('answer health, readiness and metrics', async () => {
     await post(`${good('a')}\n{}`)
