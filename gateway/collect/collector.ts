@@ -46,7 +46,7 @@ const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 /** The way in: from what a client sent to the receipt that says which events are on disk. */
 export const createCollector = (dependencies: CollectorDependencies) => {
   const { log, clock, metrics, partitions, processId, checkSchema } = dependencies
-  const enrich = createEnricher({ geoip: dependencies.geoip })
+  const enricher = createEnricher({ geoip: dependencies.geoip })
   const frames = createOpenFrames({ log, metrics, partitions, processId, ...dependencies.frames })
 
   const admitter = (request: CollectRequest) => {
@@ -54,12 +54,13 @@ export const createCollector = (dependencies: CollectorDependencies) => {
     const source = checkSource(request.source)
     const receivedAt = clock.now()
     const writeLine = createLineWriter({ tenant, source, receivedAt })
+    const enrich = enricher(source, { address, userAgent })
     const traceparent = TRACEPARENT.test(request.traceparent ?? '') ? request.traceparent : undefined
     return (value: unknown, index: number): Admitted => {
       const validated = request.problems?.get(index) ?? validate(value, receivedAt, checkSchema)
       if (isProblem(validated)) return { id: readId(value), problem: validated }
       const { event, time, schema } = validated
-      const enrichment = enrich(event, source, { address, userAgent })
+      const enrichment = enrich(event)
       const text = JSON.stringify(event)
       const bytes = Buffer.byteLength(text)
       if (bytes > LIMITS.eventBytes) return { id: event.id, problem: tooLarge(bytes) }

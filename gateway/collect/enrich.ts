@@ -25,15 +25,19 @@ export interface Enrichment extends Agent {
  * (any source but live) and a server that passes `context.ip` or `context.userAgent` speak of others.
  */
 export const createEnricher = ({ geoip, readAgent = createAgentReader() }: EnricherDependencies) => {
-  /** Takes `context.ip` out of `event`. */
-  return (event: ClientEvent, source: string, request: RequestInfo): Enrichment => {
-    const ip = takeAddress(event)
-    const userAgent = event.context?.userAgent
-    const own = source === LIVE_SOURCE && ip === undefined && userAgent === undefined
-    const address = ip ?? (own ? request.address : undefined)
-    const agent = userAgent ?? (own ? request.userAgent : undefined)
+  const derive = (address: unknown, userAgent: unknown): Enrichment => {
     const country = typeof address === 'string' ? geoip.country(bareAddress(address)) : undefined
-    return { ...(country !== undefined && { country }), ...(typeof agent === 'string' ? readAgent(agent) : {}) }
+    return { ...(country !== undefined && { country }), ...(typeof userAgent === 'string' ? readAgent(userAgent) : {}) }
+  }
+  return (source: string, request: RequestInfo) => {
+    // The same object for all events that tell nothing of their own.
+    const ofRequest = source === LIVE_SOURCE ? derive(request.address, request.userAgent) : {}
+    /** Takes `context.ip` out of `event`. */
+    return (event: ClientEvent): Enrichment => {
+      const ip = takeAddress(event)
+      const userAgent = event.context?.userAgent
+      return ip === undefined && userAgent === undefined ? ofRequest : derive(ip, userAgent)
+    }
   }
 }
 
@@ -41,8 +45,6 @@ export interface EnricherDependencies {
   geoip: GeoIp
   readAgent?: (userAgent: string) => Agent
 }
-
-export type Enricher = ReturnType<typeof createEnricher>
 
 const takeAddress = (event: ClientEvent): unknown => {
   if (event.context === undefined || !Object.hasOwn(event.context, 'ip')) return undefined

@@ -12,8 +12,16 @@ export interface LineContext {
 /** Writes EventLine JSON. `text` is the event itself as JSON, so that it is serialised once. */
 export const createLineWriter = ({ tenant, source, receivedAt }: LineContext) => {
   const head = `{"tenant":${JSON.stringify(tenant)},"source":${JSON.stringify(source)},"receivedAt":${receivedAt},"time":`
-  return (event: ClientEvent, text: string, time: number, schema: number, enrichment: Enrichment): string =>
-    `${head}${time},"key":${JSON.stringify(eventKey(event))},"weight":1${enriched(enrichment)},"schema":${schema},"e":${text}}`
+  let last: Enrichment = {}
+  let lastText = ''
+  return (event: ClientEvent, text: string, time: number, schema: number, enrichment: Enrichment): string => {
+    // Most events of a request share what was derived from it.
+    if (enrichment !== last) {
+      last = enrichment
+      lastText = enriched(enrichment)
+    }
+    return `${head}${time},"key":${JSON.stringify(eventKey(event))},"weight":1${lastText},"schema":${schema},"e":${text}}`
+  }
 }
 
 const enriched = ({ country, browser, os, device }: Enrichment): string => {

@@ -75,6 +75,7 @@ const textRule = (chars: number): FieldRule => ({
   expected: `a string of 1 to ${chars} characters without NUL`,
   accepts: (value) => typeof value === 'string' && value.length > 0 && value.length <= chars && !value.includes('\0'),
 })
+const TIME = 'an RFC 3339 time as 2026-01-31T12:00:00.000Z'
 const objectRule: FieldRule = { expected: 'an object', accepts: isObject }
 
 const RULES: Record<keyof ClientEvent, FieldRule> = {
@@ -83,10 +84,7 @@ const RULES: Record<keyof ClientEvent, FieldRule> = {
     expected: `a name as ${NAME_PATTERN.source}`,
     accepts: (value) => typeof value === 'string' && NAME_PATTERN.test(value),
   },
-  time: {
-    expected: 'an RFC 3339 time as 2026-01-31T12:00:00.000Z',
-    accepts: (value) => typeof value === 'string' && parseTime(value) !== null,
-  },
+  time: { expected: TIME, accepts: (value) => typeof value === 'string' },
   sessionId: textRule(LIMITS.keyChars),
   userId: textRule(LIMITS.keyChars),
   anonymousId: textRule(LIMITS.keyChars),
@@ -119,6 +117,7 @@ const canonical = (value: Record<string, unknown>, receivedAt: number): ClientEv
 
 const eventTime = (event: ClientEvent, receivedAt: number): number | EventProblem => {
   const sent = event.time === undefined ? null : parseTime(event.time)
+  if (event.time !== undefined && sent === null) return malformed(['time'], TIME, event.time, 'Correct time.')
   const time = sent ?? uuidV7Time(event.id) ?? receivedAt
   const latest = receivedAt + FUTURE_LIMIT_MS
   if (time >= EARLIEST_TIME_MS && time <= latest) return time
