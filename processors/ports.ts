@@ -1,4 +1,12 @@
-import type { AggregateRow, Head, LateEvent, Segment, SegmentRef, Settlement } from '#schema/checkpoint.ts'
+import type {
+  AggregateRow,
+  DefinitionState,
+  Head,
+  LateEvent,
+  Segment,
+  SegmentRef,
+  Settlement,
+} from '#schema/checkpoint.ts'
 import type { ControlRecord, LogMessage } from '#schema/frame.ts'
 import type { OlapReader, Positions } from '#schema/olap.ts'
 import type { PartitionReport } from '#schema/report.ts'
@@ -119,18 +127,28 @@ export class OutputsGone extends Error {
   }
 }
 
-/** What is written together: rows, dead letters and positions of any number of checkpoints. */
+/** What is written together: all of it or nothing. At most one part a partition. */
 export interface OlapBatch {
-  /** By partition: the checkpoint that the rows lead up to. */
-  positions: ReadonlyMap<number, number>
-  /** Lines of counted events, newline-delimited EventLine JSON as it stands in the log, with where it came from. */
-  raw: RawLines[]
-  aggregates: AggregateRow[]
-  late: { partition: number; event: LateEvent }[]
+  parts: OlapPart[]
 }
 
-export interface RawLines {
+/** Outputs of one partition's checkpoints after `after` up to `checkpoint`. */
+export interface OlapPart {
   partition: number
+  after: number
+  checkpoint: number
+  /** Last log sequence that these checkpoints settled. */
+  sequence: number
+  raw: RawLines[]
+  aggregates: AggregateRow[]
+  late: LateEvent[]
+  /** Events that the processor found to be duplicates, by tenant. */
+  duplicates: Record<string, number>
+  definitions: DefinitionState[]
+}
+
+/** Lines of one frame's counted events: EventLine JSON as it stands in the log. */
+export interface RawLines {
   sequence: number
   /** Counted lines only; `indexes[i]` is the place in the frame of line i. */
   lines: string[]
@@ -139,10 +157,22 @@ export interface RawLines {
 
 /** The OLAP store's write side: one writer, one transaction a batch. */
 export interface OlapWriter extends OlapReader {
-  /** Rows and positions in one transaction. A late event whose identity is in raw_events is a duplicate. */
+  /**
+   * Rows and positions in one transaction. A part that is stored already is left out; one that does not follow the
+   * stored position rejects with OutOfSequence, and nothing is written. A late event whose identity is in raw_events is
+   * a duplicate. A line that the store cannot hold becomes a dead letter INVALID.
+   */
   write(batch: OlapBatch): Promise<void>
   positions(): Promise<Positions>
   /** Drops what is older than the retention; merges deltas of old windows. */
   maintain(now: number): Promise<void>
   close(): Promise<void>
+}
+
+/** A part does not start where the store is: somebody else has written, or a checkpoint was skipped. */
+export class OutOfSequence extends Error {
+  constructor(partition: number, stored: number, after: number) {
+    super(`partition ${partition}: the store is at checkpoint ${stored}, the rows start after ${after}`)
+    this.name = 'OutOfSequence'
+  }
 }

@@ -1,0 +1,48 @@
+import type { DuckDBConnection } from '@duckdb/node-api'
+import type { AggregateRow } from '#schema/checkpoint.ts'
+import { aggTable } from '#schema/metric.ts'
+import type { Spool } from './spool.ts'
+import { AGGREGATE_TABLES } from './tables.ts'
+
+const COLUMNS = {
+  tenant: 'VARCHAR',
+  metric: 'VARCHAR',
+  version: 'BIGINT',
+  size: 'BIGINT',
+  start: 'BIGINT',
+  dims: 'VARCHAR[]',
+  events: 'BIGINT',
+  corrections: 'BIGINT',
+  n: 'DOUBLE',
+  sum: 'DOUBLE',
+  min: 'DOUBLE',
+  max: 'DOUBLE',
+  members: 'BIGINT[]',
+}
+
+const insertSql = (into: string, table: string): string => `
+INSERT INTO ${into}
+SELECT tenant, metric, version, size, epoch_ms(start), epoch_ms(start + size), dims, events, corrections,
+  coalesce(n, 0), coalesce("sum", 0), "min", "max", members, 1, epoch_ms($1::BIGINT), false
+FROM ${table}`
+
+/** Half a surrogate pair is no text that a store can hold: it becomes U+FFFD here, and only here. */
+const toJson = (row: AggregateRow): string => {
+  const json = JSON.stringify(row)
+  if (!json.includes('\\ud')) return json
+  return JSON.stringify({ ...row, dims: row.dims.map((value) => value?.toWellFormed() ?? null) })
+}
+
+/** Appends deltas to the table of their slice's size. */
+export const insertAggregates = async (
+  connection: DuckDBConnection,
+  spool: Spool,
+  rows: readonly AggregateRow[],
+  now: number,
+): Promise<void> => {
+  for (const into of AGGREGATE_TABLES) {
+    const lines = rows.filter((row) => aggTable(row.size) === into).map(toJson)
+    if (lines.length === 0) continue
+    await spool.with(lines, COLUMNS, (table) => connection.run(insertSql(into, table), [now]))
+  }
+}

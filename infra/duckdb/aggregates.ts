@@ -1,0 +1,49 @@
+import { type DuckDBConnection, DuckDBListValue } from '@duckdb/node-api'
+import { aggTable } from '#schema/metric.ts'
+import type { AggregatesQuery, OlapRow, Positions } from '#schema/olap.ts'
+import { readPositions } from './positions.ts'
+import { MERGED } from './tables.ts'
+
+const sql = (table: string): string => `
+SELECT epoch_ms(window_start)::DOUBLE, dims, ${MERGED.events}::DOUBLE, ${MERGED.corrections}::DOUBLE,
+  ${MERGED.n}, ${MERGED.sum}, ${MERGED.min}, ${MERGED.max}, ${MERGED.members}::DOUBLE[], ${MERGED.revisions}::DOUBLE
+FROM ${table}
+WHERE tenant = $1 AND metric = $2 AND version = $3 AND size_ms = $4
+  AND window_start >= epoch_ms($5::BIGINT) AND window_start < epoch_ms($6::BIGINT)
+GROUP BY window_start, dims
+ORDER BY window_start, dims`
+
+const list = <T>(value: unknown): T[] => (value instanceof DuckDBListValue ? [...value.items] : []) as T[]
+
+const toRow = (query: AggregatesQuery, columns: unknown[][], i: number): OlapRow => {
+  const [start, dims, events, corrections, n, sum, min, max, members, revision] = columns.map((column) => column[i])
+  const row: OlapRow = {
+    tenant: query.tenant,
+    metric: query.metric,
+    version: query.version,
+    size: query.size,
+    start: start as number,
+    dims: list<string | null>(dims),
+    events: events as number,
+    corrections: corrections as number,
+    revision: revision as number,
+  }
+  if (n !== 0) row.n = n as number
+  if (sum !== 0) row.sum = sum as number
+  if (min !== null) row.min = min as number
+  if (max !== null) row.max = max as number
+  if (members !== null) row.members = list<number>(members)
+  return row
+}
+
+/** Merged rows and positions of one moment; the connection is in a transaction. */
+export const readAggregates = async (
+  connection: DuckDBConnection,
+  query: AggregatesQuery,
+): Promise<{ rows: OlapRow[]; positions: Positions }> => {
+  const { tenant, metric, version, size, from, to } = query
+  const reader = await connection.runAndReadAll(sql(aggTable(size)), [tenant, metric, version, size, from, to])
+  const columns = reader.getColumns()
+  const rows = Array.from({ length: reader.currentRowCount }, (_, i) => toRow(query, columns, i))
+  return { rows, positions: await readPositions(connection) }
+}

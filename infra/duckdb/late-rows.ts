@@ -1,0 +1,130 @@
+import type { DuckDBConnection } from '@duckdb/node-api'
+import type { OlapPart } from '#processors/ports.ts'
+import type { LateEvent } from '#schema/checkpoint.ts'
+import type { EventLine } from '#schema/event.ts'
+import type { RefusedLine } from './raw-rows.ts'
+import type { Spool } from './spool.ts'
+import { identitySql } from './tables.ts'
+
+/** A late event, or one that cannot be stored, as it is spooled. Times in milliseconds since 1970. */
+export interface LateRow {
+  partition: number
+  sequence: number
+  index: number
+  code: string
+  message: string
+  watermark: number | null
+  tenant: string
+  source: string | null
+  key: string | null
+  id: string
+  name: string | null
+  /** JSON text. */
+  event: string
+  time: number | null
+  receivedAt: number | null
+}
+
+const COLUMNS: Record<keyof LateRow, string> = {
+  partition: 'INTEGER',
+  sequence: 'BIGINT',
+  index: 'INTEGER',
+  code: 'VARCHAR',
+  message: 'VARCHAR',
+  watermark: 'BIGINT',
+  tenant: 'VARCHAR',
+  source: 'VARCHAR',
+  key: 'VARCHAR',
+  id: 'VARCHAR',
+  name: 'VARCHAR',
+  event: 'VARCHAR',
+  time: 'BIGINT',
+  receivedAt: 'BIGINT',
+}
+
+/** Tenant of a line from which none can be read. */
+const NO_TENANT = 'unknown'
+
+const text = (value: unknown): string | null => (typeof value === 'string' ? value.toWellFormed() : null)
+const time = (value: unknown): number | null =>
+  typeof value === 'number' && Number.isFinite(value) ? Math.trunc(value) : null
+
+const toRow = (partition: number, event: LateEvent): LateRow => {
+  const line = event.line as Partial<EventLine> | null
+  return {
+    partition,
+    sequence: event.sequence,
+    index: event.index,
+    code: event.code,
+    message: event.message.toWellFormed(),
+    watermark: time(event.watermark),
+    tenant: text(line?.tenant) ?? NO_TENANT,
+    source: text(line?.source),
+    key: text(line?.key),
+    // Every dead letter can be named, even one without an id: by its place in the log.
+    id: text(line?.e?.id) ?? `${partition}-${event.sequence}-${event.index}`,
+    name: text(line?.e?.name),
+    event: JSON.stringify(line?.e ?? event.raw ?? null),
+    time: time(line?.time),
+    receivedAt: time(line?.receivedAt),
+  }
+}
+
+const parse = (line: string): { line: EventLine | null; raw?: string } => {
+  try {
+    return { line: JSON.parse(line) as EventLine }
+  } catch {
+    return { line: null, raw: line }
+  }
+}
+
+const fromRefused = ({ partition, sequence, index, line, reason }: RefusedLine): LateRow =>
+  toRow(partition, {
+    sequence,
+    index,
+    code: 'INVALID',
+    message: `the store cannot hold this event: ${reason}`,
+    watermark: null,
+    ...parse(line),
+  })
+
+export const lateRows = (parts: readonly OlapPart[], refused: readonly RefusedLine[]): LateRow[] => [
+  ...parts.flatMap(({ partition, late }) => late.map((event) => toRow(partition, event))),
+  ...refused.map(fromRefused),
+]
+
+const STAGE = (table: string): string => `
+CREATE OR REPLACE TEMP TABLE late AS
+SELECT *, CASE WHEN code = 'LATE' THEN ${identitySql('tenant', 'source', 'key', 'id')} END AS identity FROM ${table}`
+
+const KNOWN = `
+CREATE OR REPLACE TEMP TABLE known AS
+SELECT DISTINCT late.identity FROM late SEMI JOIN raw_events ON late.identity = raw_events.identity`
+
+const DUPLICATES = `
+INSERT INTO counters
+SELECT tenant, 'duplicate', count(*) FROM late SEMI JOIN known USING (identity) GROUP BY tenant`
+
+const DEAD = `
+INSERT INTO dead_letters
+SELECT tenant, source, id, name, key, code, message, NULL, event, epoch_ms(time), epoch_ms(coalesce("receivedAt", $1::BIGINT)),
+  epoch_ms(watermark), "partition", sequence, "index", epoch_ms($1::BIGINT)
+FROM late ANTI JOIN known USING (identity)`
+
+/**
+ * Late events that are in raw_events already are counted as duplicates, the others become dead letters. Runs after the
+ * batch's own raw rows: the first copy of an event may be among them. One scan of one column for the whole batch.
+ */
+export const insertLate = async (
+  connection: DuckDBConnection,
+  spool: Spool,
+  rows: readonly LateRow[],
+  now: number,
+): Promise<void> => {
+  if (rows.length === 0) return
+  const lines = rows.map((row) => JSON.stringify(row))
+  await spool.with(lines, COLUMNS, (table) => connection.run(STAGE(table)))
+  await connection.run(KNOWN)
+  await connection.run(DUPLICATES)
+  await connection.run(DEAD, [now])
+}

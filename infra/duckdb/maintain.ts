@@ -1,0 +1,63 @@
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { RETENTION } from '#schema/limits.ts'
+import { AGGREGATE_TABLES, MERGED } from './tables.ts'
+import { transaction } from './transaction.ts'
+
+const KEY = 'tenant, metric, version, size_ms, window_start, window_end'
+
+/**
+ * Rows of windows that changed since the last time become one row per series. Reads and rewrites those windows only.
+ * New rows that are written meanwhile are not seen here, and stay.
+ */
+const mergeDeltas = async (connection: DuckDBConnection, table: string): Promise<void> => {
+  const columns = Object.keys(MERGED).map((column) => `"${column}"`)
+  await connection.run(`CREATE OR REPLACE TEMP TABLE changed AS SELECT DISTINCT ${KEY} FROM ${table} WHERE NOT merged`)
+  await connection.run(`CREATE OR REPLACE TEMP TABLE sums AS
+    SELECT ${KEY}, dims, ${Object.values(MERGED)
+      .map((sql, i) => `${sql} AS ${columns[i]}`)
+      .join(', ')}, max(stored_at) AS stored_at, true AS merged
+    FROM ${table} SEMI JOIN changed USING (${KEY}) GROUP BY ${KEY}, dims`)
+  await connection.run(`DELETE FROM ${table} WHERE (${KEY}) IN (SELECT (${KEY}) FROM changed)`)
+  await connection.run(`INSERT INTO ${table} (${KEY}, dims, ${columns.join(', ')}, stored_at, merged)
+    SELECT ${KEY}, dims, ${columns.join(', ')}, stored_at, merged FROM sums`)
+}
+
+/** Rows that go are counted, so that totals stay what they were. */
+const expireEvents = async (connection: DuckDBConnection, before: number): Promise<void> => {
+  const old = (column: string): string => `${column} < epoch_ms($1::BIGINT)`
+  await connection.run(
+    `INSERT INTO counters SELECT tenant, 'expired_stored', count(*) FROM raw_events WHERE ${old('received_at')}
+     GROUP BY tenant`,
+    [before],
+  )
+  await connection.run(`DELETE FROM raw_events WHERE ${old('received_at')}`, [before])
+  await connection.run(
+    `INSERT INTO counters
+     SELECT tenant, CASE WHEN code = 'LATE' THEN 'expired_late' ELSE 'expired_invalid' END AS counter, count(*)
+     FROM dead_letters WHERE ${old('stored_at')} GROUP BY ALL`,
+    [before],
+  )
+  await connection.run(`DELETE FROM dead_letters WHERE ${old('stored_at')}`, [before])
+}
+
+const mergeCounters = async (connection: DuckDBConnection): Promise<void> => {
+  await connection.run(`CREATE OR REPLACE TEMP TABLE counted AS
+    SELECT tenant, name, sum(value)::BIGINT AS value FROM counters GROUP BY tenant, name`)
+  await connection.run('DELETE FROM counters')
+  await connection.run('INSERT INTO counters SELECT * FROM counted')
+}
+
+/**
+ * Retention, by when something was received or last changed, never by the time inside it: logs of 2015 that are
+ * imported today are kept as long as today's events. The connection is not the writer's, so writes go on meanwhile.
+ */
+export const maintainTables = async (connection: DuckDBConnection, now: number): Promise<void> => {
+  const kept = { minly_aggs: RETENTION.minlyAggs, hourly_aggs: RETENTION.hourlyAggs }
+  await transaction(connection, () => expireEvents(connection, now - RETENTION.rawEvents))
+  await transaction(connection, () => mergeCounters(connection))
+  for (const table of AGGREGATE_TABLES) {
+    await transaction(connection, () => mergeDeltas(connection, table))
+    const sql = `DELETE FROM ${table} WHERE stored_at < epoch_ms($1::BIGINT)`
+    await connection.run(sql, [now - kept[table]])
+  }
+}

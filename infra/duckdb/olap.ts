@@ -1,0 +1,57 @@
+import type { OlapWriter } from '#processors/ports.ts'
+import { readAggregates } from './aggregates.ts'
+import { readDeadLetters } from './dead-letters.ts'
+import { readEvents } from './events.ts'
+import { maintainTables } from './maintain.ts'
+import { type DatabaseOptions, openDatabase } from './open.ts'
+import { createQueryPool } from './pool.ts'
+import { readPositions } from './positions.ts'
+import { createSpool } from './spool.ts'
+import { runSql } from './sql.ts'
+import { readTotals } from './totals.ts'
+import { writeParts } from './write.ts'
+
+export interface DuckDbOlapOptions extends DatabaseOptions {
+  /** Questions answered at the same time; more wait. */
+  readers?: number
+  /** A question that takes longer is interrupted. */
+  queryTimeoutMs?: number
+}
+
+/** Runs one after the other, whatever became of the one before. */
+const createQueue = () => {
+  let last: Promise<unknown> = Promise.resolve()
+  return <T>(body: () => Promise<T>): Promise<T> => {
+    const result = last.then(body)
+    last = result.catch(() => undefined)
+    return result
+  }
+}
+
+/** The OLAP store in a DuckDB file: this process is its only writer, and answers the questions to it. */
+export const createDuckDbOlap = async (options: DuckDbOlapOptions): Promise<OlapWriter> => {
+  const { logger, readers = 4, queryTimeoutMs = 10_000, now = Date.now } = options
+  const { instance, spool } = await openDatabase(options)
+  const connection = await instance.connect()
+  const maintenance = await instance.connect()
+  const pool = createQueryPool(instance, { connections: readers, timeoutMs: queryTimeoutMs })
+  const dependencies = { connection, spool: createSpool(spool), logger, now }
+  const writes = createQueue()
+  const chores = createQueue()
+  return {
+    write: ({ parts }) => writes(() => writeParts(dependencies, parts)),
+    maintain: (at) => chores(() => maintainTables(maintenance, at)),
+    positions: () => pool.query(readPositions),
+    aggregates: (query) => pool.query((reader) => readAggregates(reader, query)),
+    events: (query) => pool.query((reader) => readEvents(reader, query)),
+    deadLetters: (query) => pool.query((reader) => readDeadLetters(reader, query)),
+    totals: (tenant) => pool.query((reader) => readTotals(reader, tenant)),
+    sql: (statement) => pool.query((reader) => runSql(reader, statement)),
+    async close() {
+      await writes(async () => connection.closeSync())
+      await chores(async () => maintenance.closeSync())
+      await pool.close()
+      instance.closeSync()
+    },
+  }
+}

@@ -1,0 +1,95 @@
+import { mkdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DuckDBInstance } from '@duckdb/node-api'
+import { SCHEMA } from './tables.ts'
+
+/** The part of a pino logger that the store needs. */
+export interface StoreLogger {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface DatabaseOptions {
+  /** Folder of the database file and of its spool; made when it is missing. */
+  folder: string
+  partitions: number
+  logger: StoreLogger
+  /** As DuckDB writes it: '1GB'. */
+  memoryLimit?: string
+  now?: () => number
+}
+
+export interface Database {
+  instance: DuckDBInstance
+  /** The only folder that SQL may read: rows on their way into a table. */
+  spool: string
+}
+
+const THREADS = 2
+/** A checkpoint of the file rewrites its newest row group: a few large ones cost half of many small ones. */
+const WAL_LIMIT = '64MB'
+/** What an error says when the files themselves are at fault, not the way to them. */
+const DAMAGED = /WAL|corrupt|checksum|serializ|deserializ|not a valid DuckDB|INTERNAL Error/i
+
+export const quote = (text: string): string => `'${text.replaceAll("'", "''")}'`
+
+const prepare = async ({ instance, spool }: Database, { folder, memoryLimit, partitions }: DatabaseOptions) => {
+  const connection = await instance.connect()
+  try {
+    await connection.run(`SET memory_limit = ${quote(memoryLimit ?? '1GB')}`)
+    await connection.run(`SET temp_directory = ${quote(join(folder, 'tmp'))}`)
+    await connection.run(`SET wal_autocheckpoint = ${quote(WAL_LIMIT)}`)
+    await connection.run('SET autoinstall_known_extensions = false')
+    await connection.run('SET autoload_known_extensions = false')
+    await connection.run(`SET allowed_directories = [${quote(spool)}]`)
+    await connection.run('SET enable_external_access = false')
+    await connection.run('SET lock_configuration = true')
+    for (const statement of SCHEMA) await connection.run(statement)
+    await connection.run(
+      `INSERT INTO positions SELECT p, 0, 0 FROM range($1) t(p) WHERE p NOT IN (SELECT "partition" FROM positions)`,
+      [partitions],
+    )
+  } finally {
+    connection.closeSync()
+  }
+}
+
+const openOnce = async (file: string, options: DatabaseOptions, spool: string): Promise<Database> => {
+  const database: Database = { instance: await DuckDBInstance.create(file, { threads: String(THREADS) }), spool }
+  try {
+    await prepare(database, options)
+    return database
+  } catch (error) {
+    database.instance.closeSync()
+    throw error
+  }
+}
+
+/**
+ * Opens the store. A write-ahead log that does not open after a crash is moved aside: the file then stands at its last
+ * checkpoint, with the positions of that moment, so what is missing is read again. A file that does not open either is
+ * moved aside too, and the store starts empty. Nothing is deleted. Rejects when another process has the file open.
+ */
+export const openDatabase = async (options: DatabaseOptions): Promise<Database> => {
+  const { folder, logger, now = Date.now } = options
+  const file = join(folder, 'millrace.duckdb')
+  const spool = join(folder, 'spool')
+  await rm(spool, { recursive: true, force: true })
+  await mkdir(spool, { recursive: true })
+  for (const damaged of [`${file}.wal`, file]) {
+    try {
+      return await openOnce(file, options, spool)
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      if (!DAMAGED.test(reason)) throw error
+      const keptAs = `${damaged}.damaged-${now()}`
+      const moved = await rename(damaged, keptAs).then(
+        () => true,
+        () => false,
+      )
+      if (moved) logger.error({ reason, keptAs }, 'the store did not open: a damaged file was moved aside')
+    }
+  }
+  return openOnce(file, options, spool)
+}

@@ -1,0 +1,95 @@
+/** Identity of an event in 64 bits. Lengths keep (a, bc) and (ab, c) apart, whatever characters they hold. */
+export const identitySql = (tenant: string, source: string, key: string, id: string): string =>
+  `md5_number_lower(concat(${tenant}, chr(0), ${source}, chr(0), length(${key}), chr(0), ${key}, ${id}))`
+
+const RAW_EVENTS = `
+CREATE TABLE IF NOT EXISTS raw_events (
+  tenant VARCHAR NOT NULL, source VARCHAR NOT NULL, id VARCHAR NOT NULL, name VARCHAR NOT NULL,
+  time TIMESTAMP NOT NULL, received_at TIMESTAMP NOT NULL,
+  session_id VARCHAR NOT NULL, user_id VARCHAR, anonymous_id VARCHAR,
+  properties JSON, context JSON,
+  country VARCHAR, browser VARCHAR, os VARCHAR, device VARCHAR,
+  weight DOUBLE NOT NULL, schema_version INTEGER NOT NULL,
+  "partition" INTEGER NOT NULL, sequence BIGINT NOT NULL, "index" INTEGER NOT NULL,
+  -- Late events are looked up by this column alone: one narrow scan for a whole batch.
+  identity UBIGINT NOT NULL)`
+
+/** Rows are changes; their sum is the window. `merged` rows are sums of what had come before. */
+const aggregates = (table: string): string => `
+CREATE TABLE IF NOT EXISTS ${table} (
+  tenant VARCHAR NOT NULL, metric VARCHAR NOT NULL, version BIGINT NOT NULL, size_ms BIGINT NOT NULL,
+  window_start TIMESTAMP NOT NULL, window_end TIMESTAMP NOT NULL, dims VARCHAR[] NOT NULL,
+  events BIGINT NOT NULL, corrections BIGINT NOT NULL,
+  n DOUBLE NOT NULL, "sum" DOUBLE NOT NULL, "min" DOUBLE, "max" DOUBLE, members BIGINT[],
+  revisions BIGINT NOT NULL, stored_at TIMESTAMP NOT NULL, merged BOOLEAN NOT NULL)`
+
+const DEAD_LETTERS = `
+CREATE TABLE IF NOT EXISTS dead_letters (
+  tenant VARCHAR NOT NULL, source VARCHAR, id VARCHAR NOT NULL, name VARCHAR, session_id VARCHAR,
+  code VARCHAR NOT NULL, message VARCHAR NOT NULL, path VARCHAR,
+  -- Text, not JSON: what could not be read as JSON is kept as well.
+  event VARCHAR NOT NULL,
+  time TIMESTAMP, received_at TIMESTAMP NOT NULL, watermark TIMESTAMP,
+  "partition" INTEGER NOT NULL, sequence BIGINT NOT NULL, "index" INTEGER NOT NULL,
+  stored_at TIMESTAMP NOT NULL)`
+
+const POSITIONS = `
+CREATE TABLE IF NOT EXISTS positions (
+  "partition" INTEGER NOT NULL, checkpoint BIGINT NOT NULL, sequence BIGINT NOT NULL)`
+
+/** The newest definition of each metric: how a point's value follows from its merged state. */
+const METRICS = `
+CREATE TABLE IF NOT EXISTS metrics (
+  tenant VARCHAR NOT NULL, metric VARCHAR NOT NULL, version BIGINT NOT NULL, deleted BOOLEAN NOT NULL,
+  event VARCHAR NOT NULL, measure VARCHAR NOT NULL, field VARCHAR, dimensions VARCHAR[] NOT NULL,
+  definition JSON NOT NULL)`
+
+/** What is counted but not (or no longer) a row: duplicates, and rows that the retention has dropped. */
+const COUNTERS = `
+CREATE TABLE IF NOT EXISTS counters (tenant VARCHAR NOT NULL, name VARCHAR NOT NULL, value BIGINT NOT NULL)`
+
+/** Merged state of a group of delta rows, column by column. fsum: the order of the rows must not show. */
+export const MERGED = {
+  events: 'sum(events)::BIGINT',
+  corrections: 'sum(corrections)::BIGINT',
+  n: 'fsum(n)',
+  sum: 'fsum("sum")',
+  min: 'min("min")',
+  max: 'max("max")',
+  members: 'list_sort(list_distinct(flatten(list(members) FILTER (members IS NOT NULL))))',
+  revisions: 'sum(revisions)::BIGINT',
+} as const
+
+/** One row per series and window with the measure's value, as schema/measures.ts computes it. */
+const points = (view: string, table: string): string => `
+CREATE OR REPLACE VIEW ${view} AS
+SELECT tenant, metric, window_start, window_end, dims, events,
+  CASE measure
+    WHEN 'COUNT' THEN n
+    WHEN 'UNIQUES' THEN coalesce(len(members), 0)::DOUBLE
+    ELSE CASE WHEN n = 0 THEN NULL ELSE
+      CASE measure WHEN 'SUM' THEN "sum" WHEN 'AVG' THEN "sum" / n WHEN 'MIN' THEN "min" WHEN 'MAX' THEN "max" END
+    END
+  END AS value,
+  corrections, revisions AS revision
+FROM (
+  SELECT tenant, metric, version, window_start, window_end, dims, ${Object.entries(MERGED)
+    .map(([column, sql]) => `${sql} AS "${column}"`)
+    .join(', ')}
+  FROM ${table} GROUP BY tenant, metric, version, window_start, window_end, dims
+) JOIN metrics USING (tenant, metric, version)
+WHERE NOT deleted`
+
+export const AGGREGATE_TABLES = ['minly_aggs', 'hourly_aggs'] as const
+
+/** Tables and views. All times are UTC. */
+export const SCHEMA: readonly string[] = [
+  RAW_EVENTS,
+  ...AGGREGATE_TABLES.map(aggregates),
+  DEAD_LETTERS,
+  POSITIONS,
+  METRICS,
+  COUNTERS,
+  points('minly_points', 'minly_aggs'),
+  points('hourly_points', 'hourly_aggs'),
+]
