@@ -43,6 +43,13 @@ const natsUrl: Setting<string | undefined> = {
   help: 'a NATS server of your own, 2.12 or newer with JetStream; none is started then',
 }
 
+const natsMonitorUrl: Setting<string | undefined> = {
+  schema: z.string().regex(/^https?:\/\/\S+$/, 'expected http://host:port'),
+  fallback: undefined,
+  type: 'URL',
+  help: 'monitoring address of that server: tells whether it syncs every write',
+}
+
 const data: Setting<string> = {
   schema: z.string().min(1, 'expected a folder').transform(absolute),
   fallback: '.millrace',
@@ -61,6 +68,7 @@ const SETTINGS = {
   } satisfies Setting<string>,
   data,
   natsUrl,
+  natsMonitorUrl,
   natsPort: port(4222, 'port of the nats-server that is started'),
   partitions: integer(8, 1, 64, 'partitions of the log; fixed at the first start'),
   processors: integer(1, 1, 64, 'window processors to start'),

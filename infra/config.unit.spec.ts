@@ -8,6 +8,7 @@ test('defaults hold when nothing is said', () => {
     host: '127.0.0.1',
     data: resolve('.millrace'),
     natsUrl: undefined,
+    natsMonitorUrl: undefined,
     natsPort: 4222,
     partitions: 8,
     processors: 1,
