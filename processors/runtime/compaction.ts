@@ -29,6 +29,7 @@ export const createCompaction = (
   /** Stream sequence after each segment that was merged here. */
   const writtenAt = new Map<string, number>()
   let merging: Promise<void> | undefined
+  let dropping = Promise.resolve()
   let merged: Merged | undefined
   let count = 0
 
@@ -69,7 +70,7 @@ export const createCompaction = (
       return at < 0 ? [...rest, to] : [...rest.slice(0, at), to, ...rest.slice(at)]
     },
     /** A checkpoint is committed: its head names what `apply` had answered. */
-    async committed(manifest: readonly SegmentRef[], segment: Segment | null, revision: number): Promise<void> {
+    committed(manifest: readonly SegmentRef[], segment: Segment | null, revision: number): void {
       const last = manifest.at(-1)
       if (segment && last) recent.set(last.id, { segment, revision })
       if (merged && manifest.some(({ id }) => id === merged?.to.id)) {
@@ -79,7 +80,8 @@ export const createCompaction = (
           recent.delete(id)
           writtenAt.delete(id)
         }
-        await state.dropLevel(from[0].level, before)
+        // Not awaited, and trouble costs only space: the next owner removes what no manifest names.
+        dropping = state.dropLevel(from[0].level, before).catch(() => undefined)
       }
       if (merging || merged) return
       const refs = due(manifest)
@@ -93,6 +95,10 @@ export const createCompaction = (
       // Trouble here costs nothing but a longer manifest; the next checkpoint tries again.
       merging.catch(() => undefined)
     },
-    settle: async (): Promise<void> => merging?.catch(() => undefined),
+    /** Waits for what is under way. */
+    async settle(): Promise<void> {
+      await merging?.catch(() => undefined)
+      await dropping
+    },
   }
 }

@@ -98,6 +98,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
   const failed = new AbortController()
   const stopping = AbortSignal.any([signal, failed.signal])
   let lastStoredAt = 0
+  const seen = { frames: 0, events: 0 }
   let marksAt = clock.monotonic()
   logger.info({ partition, epoch, checkpoint: head.checkpoint, sequence: head.sequence }, 'partition taken over')
 
@@ -116,7 +117,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
     const batch = buildBatch(content, head, next, now)
     revision = await state.commit(batch, revision)
     head = batch.head
-    await compaction.committed(head.manifest, batch.segment && content.segment, revision)
+    compaction.committed(head.manifest, batch.segment && content.segment, revision)
     deps.metrics.checkpoint(partition, clock.monotonic() - started, events)
   }
 
@@ -137,7 +138,10 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
 
   const readOn = async (): Promise<void> => {
     for await (const message of log.read(fold.sequence + 1, stopping)) {
+      const before = fold.pendingEvents
       for (const touched of fold.apply(message)) ticker.touched(touched, clock.monotonic())
+      seen.frames++
+      seen.events += fold.pendingEvents - before
       lastStoredAt = message.storedAt
       changed.fire()
       if (fold.pendingEvents >= MOST_PENDING_EVENTS) await sealed.wait(stopping)
@@ -172,7 +176,8 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
       checkpoint: head.checkpoint,
       sequence: head.sequence,
       pendingFrames,
-      pendingEvents: fold.pendingEvents + unread,
+      // What is not read yet is taken to be as full as what was.
+      pendingEvents: fold.pendingEvents + Math.round((unread * seen.events) / Math.max(1, seen.frames)),
       lagSeconds: pendingFrames === 0 ? 0 : Math.max(0, clock.now() - lastStoredAt) / 1000,
       clocks: [...fold.tenants.values()].flatMap((tenant) => [...tenant.clocks.values()].map((one) => one.toJson())),
       at: clock.now(),
