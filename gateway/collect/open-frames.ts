@@ -182,5 +182,3 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
 
   return { add, drain, waitingBytes: () => waiting }
 }
-
-export type OpenFrames = ReturnType<typeof createOpenFrames>

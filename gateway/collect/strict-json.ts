@@ -168,7 +168,6 @@ class Scanner {
       level.isObject = isObject
       level.index = 0
       level.seen.clear()
-      if (!isObject && this.depth < this.unit) this.told = false
     }
     this.depth++
     this.at++
