@@ -92,14 +92,10 @@ describe('syntax', () => {
 
   it('finds nothing in any value that JSON.stringify wrote without a lone surrogate', () => {
     fc.assert(
-      fc.property(
-        fc.jsonValue({ stringUnit: 'binary', noUnicodeString: false } as never),
-        fc.boolean(),
-        (value, pretty) => {
-          expect(scan(JSON.stringify(value, null, pretty ? 2 : 0), 1000)).toEqual([])
-        },
-      ),
-      { numRuns: 2000 },
+      fc.property(fc.jsonValue({ stringUnit: 'binary' }), fc.boolean(), (value, pretty) => {
+        expect(scan(JSON.stringify(value, null, pretty ? 2 : 0), 1000)).toEqual([])
+      }),
+      { numRuns: 1000 },
     )
   })
 
