@@ -1,0 +1,89 @@
+import { MillraceError } from '#schema/errors.ts'
+import { type Measure, measureOf } from '#schema/measures.ts'
+import type { Condition, MetricDefinition } from '#schema/metric.ts'
+import { sliceSizes } from '#schema/metric.ts'
+import { formatDuration } from '#schema/time.ts'
+import { dimensionTest } from './conditions.ts'
+
+/** What a reader asks of a metric, apart from the time range. */
+export interface Selection {
+  /** Length of the tumbling window, milliseconds. */
+  windowMs: number
+  /** Dimensions to group by; all of the metric's when absent. */
+  by?: readonly string[]
+  where?: readonly Condition[]
+}
+
+/** A selection, checked against the metric's definition and compiled. */
+export interface Operation {
+  tenant: string
+  metric: string
+  version: number
+  windowMs: number
+  /** Size of the slices that windows are made of; a divisor of windowMs. */
+  sliceMs: number
+  measure: Measure
+  /** Group of a series: its values of the dimensions in `by`, in that order. */
+  groupOf(dims: readonly (string | null)[]): (string | null)[]
+  matches(dims: readonly (string | null)[]): boolean
+  /** The same for equal operations of one tenant, whatever the metric's version. */
+  key: string
+}
+
+/** Slices that one composed window may have. */
+const MAX_SLICES = 1_440
+
+const sliceFor = (definition: MetricDefinition, windowMs: number): number => {
+  const sizes = sliceSizes(definition)
+  const fitting = sizes.filter((size) => windowMs % size === 0 && windowMs / size <= MAX_SLICES)
+  if (windowMs > 0 && fitting.length > 0) return Math.max(...fitting)
+  const defined = sizes.map(formatDuration).join(', ')
+  throw new MillraceError(
+    'WINDOW_NOT_DEFINED',
+    `metric ${definition.name} has no window of ${formatDuration(windowMs)}; it has ${defined}. ` +
+      `Ask for one of these or a whole multiple of one (up to ${MAX_SLICES} times), or define the metric with this window`,
+    { metric: definition.name, windows: sizes.map(formatDuration) },
+  )
+}
+
+const dimensionIndex = (definition: MetricDefinition, field: string): number => {
+  const index = definition.dimensions.indexOf(field)
+  if (index >= 0) return index
+  const possible = definition.dimensions.length > 0 ? definition.dimensions.join(', ') : 'none'
+  throw new MillraceError(
+    'FIELD_NOT_A_DIMENSION',
+    `${field} is not a dimension of metric ${definition.name}; its dimensions are: ${possible}. ` +
+      'Use one of these in by and where, or define a metric with this dimension',
+    { metric: definition.name, field, dimensions: definition.dimensions },
+  )
+}
+
+/** Throws WINDOW_NOT_DEFINED, FIELD_NOT_A_DIMENSION or BAD_INPUT with what can be asked instead. */
+export const resolveOperation = (tenant: string, definition: MetricDefinition, selection: Selection): Operation => {
+  const { windowMs, where = [] } = selection
+  const by = selection.by ?? definition.dimensions
+  if (new Set(by).size !== by.length) throw new MillraceError('BAD_INPUT', 'by names a dimension twice; name each once')
+  const indexes = by.map((field) => dimensionIndex(definition, field))
+  const tests = where.map((condition) => {
+    const index = dimensionIndex(definition, condition.field)
+    const test = dimensionTest(condition)
+    return (dims: readonly (string | null)[]): boolean => test(dims[index])
+  })
+  return {
+    tenant,
+    metric: definition.name,
+    version: definition.version,
+    windowMs,
+    sliceMs: sliceFor(definition, windowMs),
+    measure: measureOf(definition.measure),
+    groupOf: (dims) => indexes.map((index) => dims[index]),
+    matches: (dims) => tests.every((test) => test(dims)),
+    key: JSON.stringify([
+      tenant,
+      definition.name,
+      windowMs,
+      by,
+      where.map(({ field, op, value }) => [field, op, value]),
+    ]),
+  }
+}

@@ -1,0 +1,114 @@
+import type { OlapReader, WallClock } from '#gateway/ports.ts'
+import { MillraceError } from '#schema/errors.ts'
+import { EARLIEST_TIME_MS } from '#schema/limits.ts'
+import type { OlapRow, Positions as StoredPositions } from '#schema/olap.ts'
+import type { Operation } from './operation.ts'
+import { windowStart } from './points.ts'
+import { covers, type Positions } from './positions.ts'
+import { foldRow, newSlice, type Slice } from './slices.ts'
+
+/** Slices as the OLAP store has them (without a memory of what changed when), and the checkpoints that are in them. */
+export interface StoredSlices {
+  slices: Map<number, Slice>
+  positions: StoredPositions
+}
+
+const FIRST_PAUSE_MS = 50
+const MAX_PAUSE_MS = 1_000
+
+const toSlices = (rows: OlapRow[]): Map<number, Slice> => {
+  const slices = new Map<number, Slice>()
+  for (const row of rows) {
+    let slice = slices.get(row.start)
+    if (!slice) {
+      slice = newSlice(row.start, 0)
+      slices.set(row.start, slice)
+    }
+    foldRow(slice, row, { partition: 0, checkpoint: 0, at: 0, revision: row.revision })
+  }
+  return slices
+}
+
+const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const finish = (): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', finish)
+      resolve()
+    }
+    const timer = setTimeout(finish, ms)
+    signal?.addEventListener('abort', finish)
+  })
+
+/** Windows that have left the live view, asked of the OLAP store. Equal questions under way are asked once. */
+export const createStoredWindows = ({ olap, clock }: { olap: OlapReader; clock: WallClock }) => {
+  const underWay = new Map<string, Promise<StoredSlices>>()
+
+  const ask = (operation: Operation, from: number, to: number): Promise<StoredSlices> => {
+    const { tenant, metric, version, sliceMs: size } = operation
+    const key = [tenant, metric, version, size, from, to].join(' ')
+    const known = underWay.get(key)
+    if (known) return known
+    const answer = olap
+      .aggregates({ tenant, metric, version, size, from, to })
+      .then(({ rows, positions }) => ({ slices: toSlices(rows), positions }))
+      .finally(() => underWay.delete(key))
+    underWay.set(key, answer)
+    return answer
+  }
+
+  /**
+   * Slices that start in [from, to), once the store holds at least `need`. Throws UNAVAILABLE when it does not by the
+   * deadline.
+   */
+  const read = async (
+    operation: Operation,
+    range: { from: number; to: number },
+    need: Positions,
+    limits: { deadlineMs: number; signal?: AbortSignal },
+  ): Promise<StoredSlices> => {
+    const deadline = clock.now() + limits.deadlineMs
+    let failure: unknown
+    for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, MAX_PAUSE_MS)) {
+      try {
+        const stored = await ask(operation, range.from, range.to)
+        if (covers(stored.positions, need)) return stored
+        failure = undefined
+      } catch (error) {
+        failure = error
+      }
+      if (limits.signal?.aborted || clock.now() + wait > deadline) break
+      await pause(wait, limits.signal)
+    }
+    const reason = failure ? 'does not answer' : 'has not yet taken in what was counted'
+    throw new MillraceError(
+      'UNAVAILABLE',
+      `the store of older windows ${reason}; try again in a few seconds, or ask for recent windows only`,
+      {},
+      { cause: failure },
+    )
+  }
+
+  return {
+    read,
+
+    /** The newest `count` windows that start before `before`, as far as there are so many. */
+    async newest(
+      operation: Operation,
+      before: number,
+      count: number,
+      need: Positions,
+      limits: { deadlineMs: number; signal?: AbortSignal },
+    ): Promise<StoredSlices> {
+      const { windowMs } = operation
+      for (let span = Math.max(count * windowMs, 3_600_000); ; span *= 4) {
+        const from = Math.max(windowStart(operation, before - span), windowStart(operation, EARLIEST_TIME_MS))
+        const stored = await read(operation, { from, to: before }, need, limits)
+        const starts = new Set([...stored.slices.keys()].map((start) => windowStart(operation, start)))
+        if (starts.size >= count || from <= EARLIEST_TIME_MS) return stored
+      }
+    },
+  }
+}
+
+export type StoredWindows = ReturnType<typeof createStoredWindows>

@@ -1,0 +1,209 @@
+import type { MetricStore } from '#gateway/ports.ts'
+import { MillraceError } from '#schema/errors.ts'
+import { RETENTION } from '#schema/limits.ts'
+import { decodeCursor, encodeCursor } from './cursor.ts'
+import type { LiveView, Moment } from './live-view.ts'
+import type { MetricRequest } from './metric-reader.ts'
+import type { Operation } from './operation.ts'
+import { createPending, type Pending } from './pending.ts'
+import type { Point } from './points.ts'
+import { isAfter } from './positions.ts'
+import { pulled } from './pulled.ts'
+import { type ReadOptions, readNewest } from './snapshot.ts'
+import type { Watch, Watches } from './watch.ts'
+
+export interface SubscribeRequest extends MetricRequest {
+  /** Windows of the snapshot. */
+  last: number
+  /** A cursor of an earlier update. */
+  after?: string
+}
+
+export interface Update {
+  kind: 'SNAPSHOT' | 'DELTA' | 'RESET'
+  points: Point[]
+  /** Milliseconds since 1970; null before the tenant's first event. */
+  watermark: number | null
+  asOf: number
+  cursor: string
+}
+
+interface SubscribeOptions {
+  view: LiveView
+  metrics: MetricStore
+  deploymentId: string
+  reading: ReadOptions
+  watches: Watches
+  patienceMs: number
+  resolve(tenant: string, request: MetricRequest): Operation
+  whenReady(signal: AbortSignal): Promise<void>
+}
+
+const MAX_WINDOWS = 10_000
+/**
+ * Windows leave after RETENTION.liveShort at the earliest. What left before a view was loaded is not known to it, so
+ * cursors from longer ago than this are too old for it; half of it leaves room for clocks and delays.
+ */
+const UNKNOWN_AFTER_MS = RETENTION.liveShort / 2
+
+/** Resolves at the next tick, when `wake` is called, or when the reader leaves. */
+const wakeUp = (watch: Watch, signal: AbortSignal): { wake: () => void; done: Promise<void> } => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const wake = (): void => {
+    stop()
+    signal.removeEventListener('abort', wake)
+    resolve()
+  }
+  const stop = watch.listen(wake)
+  signal.addEventListener('abort', wake)
+  return { wake, done: promise }
+}
+
+/** What one subscriber has been sent. */
+interface Sent {
+  operation: Operation
+  watch: Watch
+  pending: Pending
+  moment: Moment
+  asOf: number
+}
+
+/** Whether a window may have changed after `moment` and left since. */
+const isTooOld = (
+  view: LiveView,
+  { operation, moment, asOf }: Pick<Sent, 'operation' | 'moment' | 'asOf'>,
+): boolean => {
+  const { tenant, metric, version, sliceMs } = operation
+  const table = view.table(tenant, metric, version, sliceMs)
+  if (table && isAfter(table.forgotten, moment.positions)) return true
+  const hasLeft = view.mark(tenant, metric, sliceMs) > Number.NEGATIVE_INFINITY
+  return hasLeft && isAfter(view.loaded(), moment.positions) && view.asOf() - asOf > UNKNOWN_AFTER_MS
+}
+
+const readCursor = (text: string, operation: Operation, deploymentId: string, partitions: number) => {
+  const invalid = (why: string): MillraceError =>
+    new MillraceError('CURSOR_INVALID', `after is not a cursor of this subscription: ${why}. Subscribe without after`)
+  const cursor = decodeCursor(text)
+  if (!cursor) throw invalid('it cannot be read')
+  if (cursor.deployment !== deploymentId) throw invalid('it comes from another deployment')
+  if (cursor.positions.length !== partitions) throw invalid('it comes from another number of partitions')
+  if (!cursor.isOf(operation.key)) throw invalid('it was made for another metric, window, by or where')
+  return cursor
+}
+
+/**
+ * Subscriptions to metrics. Each remembers the positions that it has sent and asks for what is newest when its reader
+ * is ready, so a slow reader skips states and nothing queues up.
+ */
+export const createSubscribe = (options: SubscribeOptions) => {
+  const { view, metrics, deploymentId, reading, watches, patienceMs, resolve, whenReady } = options
+
+  const begin = (operation: Operation, moment: Moment, asOf: number, poke: () => void): Sent => {
+    const { tenant } = operation
+    const time = () => view.moment(tenant).time
+    const horizonMs = reading.horizonMs(tenant)
+    const pending = createPending({ operation, stored: reading.stored, time, horizonMs, onPoints: poke })
+    return { operation, watch: watches.acquire(operation), pending, moment, asOf }
+  }
+
+  const toUpdate = (kind: Update['kind'], points: Point[], sent: Sent): Update => {
+    const { operation, moment, asOf, pending } = sent
+    const cursor = {
+      deployment: deploymentId,
+      operation: operation.key,
+      version: operation.version,
+      asOf,
+      ...moment,
+      pending: pending.ranges(),
+    }
+    return { kind, points, watermark: moment.time.watermark, asOf, cursor: encodeCursor(cursor, operation.windowMs) }
+  }
+
+  /** Waits until this gateway has what the cursor has. Null: too old, or of another version of the metric. */
+  const resume = async (text: string, operation: Operation, poke: () => void, signal: AbortSignal) => {
+    const cursor = readCursor(text, operation, deploymentId, view.loaded().length)
+    if (!(await view.reached(cursor.positions, patienceMs, signal))) {
+      throw new MillraceError('UNAVAILABLE', 'this gateway is behind the cursor; try again in a few seconds')
+    }
+    const { positions, time, asOf, pending } = cursor
+    const moment = { positions, time }
+    if (cursor.version !== operation.version || isTooOld(view, { operation, moment, asOf })) return null
+    const sent = begin(operation, moment, asOf, poke)
+    sent.pending.addBacklog(pending, positions)
+    return sent
+  }
+
+  /** What is new since `sent`, or undefined; moves `sent` on. */
+  const advance = (sent: Sent): Update | undefined => {
+    const points = sent.pending.take()
+    const now = view.moment(sent.operation.tenant)
+    if (!sent.watch.isDue() && now !== sent.moment) {
+      const changes = sent.watch.changes(sent.moment, now)
+      sent.pending.add(changes.stored, now.positions)
+      points.push(...changes.points)
+      sent.moment = now
+      sent.asOf = view.asOf()
+    }
+    return points.length > 0 ? toUpdate('DELTA', points, sent) : undefined
+  }
+
+  const isCurrent = ({ operation }: Sent): boolean => {
+    const record = metrics.get(operation.tenant, operation.metric)
+    return record !== undefined && !record.deleted && record.definition.version === operation.version
+  }
+
+  /**
+   * Without `after`: a SNAPSHOT of the newest windows, then DELTAs. With it: DELTAs, or a RESET where too much time has
+   * passed. Each call of next() answers what is newest then. Rejects at once with METRIC_UNKNOWN, WINDOW_NOT_DEFINED,
+   * FIELD_NOT_A_DIMENSION, BAD_INPUT, CURSOR_INVALID or UNAVAILABLE; a metric that is deleted ends with METRIC_UNKNOWN.
+   */
+  return async (tenant: string, request: SubscribeRequest): Promise<AsyncIterableIterator<Update>> => {
+    const { last, after } = request
+    if (last < 1 || last > MAX_WINDOWS)
+      throw new MillraceError('BAD_INPUT', `last is ${last}; it must be 1 to ${MAX_WINDOWS} windows`)
+    let poke = (): void => {}
+    let sent: Sent | undefined
+    let first: Update | undefined
+
+    const startAnew = async (kind: Update['kind'], signal: AbortSignal): Promise<Update | undefined> => {
+      const operation = resolve(tenant, request)
+      const newest = await readNewest(operation, last, reading, { deadlineMs: patienceMs, signal })
+      if (signal.aborted) return undefined
+      sent?.watch.release()
+      sent = begin(operation, newest.moment, newest.asOf, () => poke())
+      if (newest.stored) sent.pending.noteSent(newest.stored.starts, newest.stored.positions)
+      return toUpdate(kind, newest.points, sent)
+    }
+
+    const next = async (signal: AbortSignal): Promise<Update | undefined> => {
+      if (first) {
+        const update = first
+        first = undefined
+        return update
+      }
+      while (!signal.aborted && sent) {
+        if (!isCurrent(sent) || isTooOld(view, sent)) return startAnew('RESET', signal)
+        const update = advance(sent)
+        if (update) return update
+        const woken = wakeUp(sent.watch, signal)
+        poke = woken.wake
+        void sent.pending.read(signal)
+        await woken.done
+      }
+      return undefined
+    }
+
+    const stream = pulled(next, () => sent?.watch.release())
+    try {
+      const operation = resolve(tenant, request)
+      await whenReady(stream.signal)
+      const resumed = after === undefined ? null : await resume(after, operation, () => poke(), stream.signal)
+      if (resumed) sent = resumed
+      else first = await startAnew(after === undefined ? 'SNAPSHOT' : 'RESET', stream.signal)
+    } catch (error) {
+      await stream.iterator.return?.()
+      throw error
+    }
+    return stream.iterator
+  }
+}
