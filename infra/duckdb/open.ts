@@ -35,6 +35,9 @@ const DAMAGED = /WAL|corrupt|checksum|serializ|deserializ|not a valid DuckDB|INT
 export const quote = (text: string): string => `'${text.replaceAll("'", "''")}'`
 
 const prepare = async ({ instance, spool }: Database, { folder, memoryLimit, partitions }: DatabaseOptions) => {
+  // The file is ours now: what is in the spool is of a process that is gone.
+  await rm(spool, { recursive: true, force: true })
+  await mkdir(spool)
   const connection = await instance.connect()
   try {
     await connection.run(`SET memory_limit = ${quote(memoryLimit ?? '1GB')}`)
@@ -75,8 +78,7 @@ export const openDatabase = async (options: DatabaseOptions): Promise<Database> 
   const { folder, logger, now = Date.now } = options
   const file = join(folder, 'millrace.duckdb')
   const spool = join(folder, 'spool')
-  await rm(spool, { recursive: true, force: true })
-  await mkdir(spool, { recursive: true })
+  await mkdir(folder, { recursive: true })
   for (const damaged of [`${file}.wal`, file]) {
     try {
       return await openOnce(file, options, spool)
