@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatDuration, parseDuration, parseTime, uuidV7Time } from './time.ts'
 
@@ -45,4 +46,19 @@ test('a UUIDv7 tells its time, any other id does not', () => {
   expect(uuidV7Time('017F22E2-79B0-7CC3-98C4-DC0C0C07398F')).toBe(Date.UTC(2022, 1, 22, 19, 22, 22))
   expect(uuidV7Time('017F22E2-79B0-4CC3-98C4-DC0C0C07398F')).toBeNull()
   expect(uuidV7Time('order-1')).toBeNull()
+})
+
+test('the short way reads as the long one does', () => {
+  const instant = fc.date({
+    min: new Date('1970-01-01T00:00:00Z'),
+    max: new Date('9999-12-31T00:00:00Z'),
+    noInvalidDate: true,
+  })
+  fc.assert(
+    fc.property(instant, (date) => {
+      const text = date.toISOString()
+      expect(parseTime(text)).toBe(date.getTime())
+      expect(parseTime(text.replace('Z', '+00:00'))).toBe(date.getTime())
+    }),
+  )
 })
