@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 const project = (name: string, options: object) => ({
   test: {
     name,
-    include: [`{schema,gateway,processors,infra,sdk,scripts}/**/*.${name}.spec.ts`],
+    include: [`{schema,gateway,processors,infra,scripts,e2e}/**/*.${name}.spec.ts`],
     pool: 'forks' as const,
     ...options,
   },
