@@ -23,7 +23,7 @@ export const isRunning = (pid: number): boolean => {
 }
 
 /** Command line of a process; empty when there is none or it is a zombie. */
-const commandOf = async (pid: number): Promise<string> => {
+export const commandOf = async (pid: number): Promise<string> => {
   if (process.platform === 'linux') return readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
   const { stdout } = await promisify(execFile)('ps', ['-o', 'command=', '-p', String(pid)]).catch(() => ({
     stdout: '',
@@ -38,12 +38,24 @@ const commandOf = async (pid: number): Promise<string> => {
 export const endStale = async (folder: string, configFile: string): Promise<void> => {
   const pid = Number(await readFile(join(folder, PID_FILE), 'utf8').catch(() => '0'))
   const isOurs = async () => pid > 0 && (await commandOf(pid)).includes(configFile)
-  if (!(await isOurs())) return
-  process.kill(pid, 'SIGTERM')
+  if (await isOurs()) await endProcess(pid)
+}
+
+/** SIGTERM, and SIGKILL after 10 s; resolves when the process is gone. */
+export const endProcess = async (pid: number): Promise<void> => {
   const deadline = performance.now() + END_MS
-  while (await isOurs()) {
-    if (performance.now() > deadline && isRunning(pid)) process.kill(pid, 'SIGKILL')
+  signalTo(pid, 'SIGTERM')
+  while (isRunning(pid)) {
+    if (performance.now() > deadline) signalTo(pid, 'SIGKILL')
     await delay(20)
+  }
+}
+
+const signalTo = (pid: number, signal: NodeJS.Signals): void => {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // gone already
   }
 }
 

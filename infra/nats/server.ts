@@ -21,6 +21,10 @@ export interface StartOptions {
   env: NodeJS.ProcessEnv
   /** Gets every line that the server logs. */
   onLog?: (line: string) => void
+  /** Gets the pid as soon as there is one: before the server is ready. */
+  onPid?: (pid: number) => void
+  /** Aborts a start under way: SIGKILL. */
+  signal?: AbortSignal
 }
 
 export interface Exit {
@@ -141,9 +145,12 @@ export const startNatsServer = async (options: StartOptions): Promise<NatsServer
   })
   const pid = child.pid
   if (pid === undefined) throw new Error(`${options.binary} cannot be started`)
+  options.onPid?.(pid)
+  options.signal?.addEventListener('abort', () => child.kill('SIGKILL'))
   await watchOver(folder, pid, exited)
 
   for (const deadline = performance.now() + START_MS; ; await delay(20)) {
+    if (options.signal?.aborted) child.kill('SIGKILL')
     if (gone) throw new Error(`nats-server did not start: ${complaint(lastLines)}`)
     if (performance.now() > deadline) {
       child.kill('SIGKILL')

@@ -1,0 +1,193 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Config, toFlags } from '#infra/config.ts'
+import { findNatsServer } from '#infra/nats/binary.ts'
+import { connectNats } from '#infra/nats/connect.ts'
+import { readDurability, startNatsServer } from '#infra/nats/server.ts'
+import { ensureDeployment } from '#infra/nats/setup.ts'
+import { childService, type Ports } from './child-process.ts'
+import { createProcessTable, takeFolder, writeJson } from './data-folder.ts'
+import { ensureKeys, type Keys } from './first-keys.ts'
+import { openLogFile } from './log-file.ts'
+import { choosePort } from './ports.ts'
+import { type Service, type ServiceEvent, type Supervised, supervise } from './supervise.ts'
+import { type Endpoints, endpointsOf } from './welcome.ts'
+
+/** Main files of the children. */
+export interface Mains {
+  gateway: string
+  processor: string
+  storage: string
+  demo: string
+}
+
+export interface StartDependencies {
+  config: Config
+  mains: Mains
+  env: NodeJS.ProcessEnv
+  /** One line for the person at the terminal. */
+  say: (line: string) => void
+}
+
+/** What a start leads to. */
+export interface Product {
+  endpoints: Endpoints
+  keys: Keys
+  durability: 'FSYNCED' | 'UNVERIFIED'
+}
+
+export interface Start {
+  /** Resolves when all is ready; rejects, with nothing left running, when something cannot start or was stopped. */
+  ready: Promise<Product>
+  /** Drains: gateways first, then processors, storage, and nats-server. Also while the start is under way. */
+  stop(): Promise<void>
+  /** Ends all at once. */
+  kill(): void
+}
+
+const NATS_HOST = '127.0.0.1'
+
+/** Starts everything. */
+export const startProduct = (dependencies: StartDependencies): Start => {
+  const { config } = dependencies
+  const group = createGroup(dependencies)
+  const endpointsFile = join(config.data, 'endpoints.json')
+  const taken = takeFolder(config.data)
+  const stop = async () => {
+    const folder = await taken
+    await rm(endpointsFile, { force: true })
+    await group.stop()
+    await folder.release()
+  }
+  const start = async (): Promise<Product> => {
+    await rm(endpointsFile, { force: true })
+    const nats = await startNats(dependencies, group)
+    const { port, keys } = await startChildren(dependencies, group, nats)
+    const endpoints = endpointsOf(config.host, port, nats.natsUrl)
+    await writeJson(endpointsFile, endpoints)
+    if (config.demo) await startDemo(dependencies, group)
+    return { endpoints, keys, durability: await readDurability(nats.natsMonitorUrl) }
+  }
+  const ready = taken.then(() =>
+    start().catch(async (error) => {
+      await stop()
+      throw error
+    }),
+  )
+  return { ready, stop, kill: group.kill }
+}
+
+type Group = ReturnType<typeof createGroup>
+
+/** What runs, in the order in which it is stopped: by rank, lowest first. */
+const createGroup = ({ config, say }: StartDependencies) => {
+  const table = createProcessTable(config.data)
+  const ranks = new Map<Supervised, number>()
+  let stopping = false
+  const onEvent = (event: ServiceEvent) => {
+    if (event.kind === 'pid') table.set(event.name, event.pid)
+    else if (event.kind === 'back') say(`${event.name} is back (pid ${event.pid})`)
+    else say(`${event.name} died (${event.reason}); starting it again in ${event.retryMs} ms`)
+  }
+  return {
+    /** Resolves when it serves for the first time. */
+    add: async (rank: number, service: Service): Promise<void> => {
+      if (stopping) throw new Error('stopped')
+      const supervised = supervise(service, onEvent)
+      ranks.set(supervised, rank)
+      await supervised.ready.catch((error: Error) => {
+        throw new Error(`${service.name} did not start: ${error.message}`, { cause: error })
+      })
+    },
+    log: (name: string) => openLogFile(join(config.data, 'logs'), name, say),
+    stop: async () => {
+      stopping = true
+      for (const rank of [...new Set(ranks.values())].sort()) {
+        await Promise.all([...ranks].map(([supervised, its]) => (its === rank ? supervised.stop() : undefined)))
+      }
+    },
+    kill: () => {
+      stopping = true
+      for (const supervised of ranks.keys()) supervised.kill()
+    },
+  }
+}
+
+interface NatsAddress {
+  natsUrl: string
+  natsMonitorUrl: string | undefined
+}
+
+const startNats = async ({ config, env, say }: StartDependencies, group: Group): Promise<NatsAddress> => {
+  if (config.natsUrl !== undefined) return { natsUrl: config.natsUrl, natsMonitorUrl: config.natsMonitorUrl }
+  const binary = await findNatsServer({ env, say })
+  const log = group.log('nats-server')
+  const dataDir = join(config.data, 'nats')
+  await mkdir(dataDir, { recursive: true })
+  let port: number | undefined
+  let monitorPort = 0
+  await group.add(3, {
+    name: 'nats-server',
+    start: async ({ signal, onPid }) => {
+      port ??= await choosePort(config.natsPort, NATS_HOST, say)
+      const onLog = log.write
+      const server = await startNatsServer({ binary, dataDir, port, monitorPort, env, signal, onPid, onLog })
+      ;({ port, monitorPort } = server)
+      const exited = server.exited.then(({ code, signal }) => signal ?? `exit code ${code}`)
+      return { pid: server.pid, exited, stop: server.stop, kill: () => void server.kill() }
+    },
+  })
+  return { natsUrl: `nats://${NATS_HOST}:${port}`, natsMonitorUrl: `http://${NATS_HOST}:${monitorPort}` }
+}
+
+const nameOf = (kind: string, index: number): string => (index === 0 ? kind : `${kind}-${index + 1}`)
+
+/** All at once; each makes what it needs of the deployment when it is the first. */
+const startChildren = async (
+  { config, mains, say }: StartDependencies,
+  group: Group,
+  address: NatsAddress,
+): Promise<{ port: number; keys: Keys }> => {
+  const taken = new Set<number>()
+  const choose = async (wanted: number): Promise<number> => {
+    const port = await choosePort(wanted, config.host, say, taken)
+    taken.add(port)
+    return port
+  }
+  const add = async (rank: number, kind: 'gateway' | 'processor' | 'storage', index: number): Promise<number> => {
+    const name = nameOf(kind, index)
+    const setting = kind === 'gateway' ? 'port' : 'adminPort'
+    let port = index === 0 || config[setting] !== 0 ? await choose(config[setting]) : 0
+    const onReady = (ports: Ports) => {
+      port = ports.http ?? ports.admin ?? port
+    }
+    const args = () => toFlags({ ...config, ...address, [setting]: port })
+    await group.add(rank, childService({ name, main: mains[kind], args, log: group.log(name), reports: true, onReady }))
+    return port
+  }
+  const many = (rank: number, kind: 'gateway' | 'processor', count: number) =>
+    Array.from({ length: count }, (_, index) => add(rank, kind, index))
+
+  const keys = prepare(config, address.natsUrl)
+  const children = [...many(0, 'gateway', config.gateways), ...many(1, 'processor', config.processors)]
+  const all = Promise.all([...children, add(2, 'storage', 0)])
+  all.catch(() => {}) // when the deployment itself is refused, that is the reason to tell
+  const made = await keys
+  return { port: (await all)[0], keys: made }
+}
+
+const prepare = async (config: Config, natsUrl: string): Promise<Keys> => {
+  const nats = await connectNats(natsUrl, 'millrace supervisor')
+  try {
+    await ensureDeployment(nats, { partitions: config.partitions })
+    return await ensureKeys(nats, config.data)
+  } finally {
+    await nats.close()
+  }
+}
+
+/** It finds address and key in the data folder: secrets do not belong on command lines. */
+const startDemo = ({ config, mains }: StartDependencies, group: Group): Promise<void> => {
+  const args = () => [`--data=${config.data}`]
+  return group.add(0, childService({ name: 'demo', main: mains.demo, args, log: group.log('demo'), reports: false }))
+}

@@ -1,0 +1,56 @@
+import type { Keys } from './first-keys.ts'
+
+/** endpoints.json in the data folder: written when all is ready, removed when it stops. */
+export interface Endpoints {
+  graphql: string
+  ws: string
+  collector: string
+  dashboard: string
+  nats: string
+}
+
+export const endpointsOf = (host: string, port: number, nats: string): Endpoints => {
+  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  const authority = `${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
+  return {
+    graphql: `http://${authority}/graphql`,
+    ws: `ws://${authority}/graphql`,
+    collector: `http://${authority}/v1/events`,
+    dashboard: `http://${authority}/`,
+    nats,
+  }
+}
+
+/** What a newcomer needs: addresses, keys, and lines to paste. */
+export const welcomeText = (endpoints: Endpoints, keys: Keys, folder: string, durability: string): string => {
+  const rows = [
+    ['dashboard', endpoints.dashboard],
+    ['GraphQL', endpoints.graphql],
+    ['WebSocket', endpoints.ws],
+    ['collector', endpoints.collector],
+    ['NATS', `${endpoints.nats}${durability === 'FSYNCED' ? '' : '  (durability: unverified)'}`],
+    ['data', folder],
+    ['write key', keys.writeKey],
+    ['read token', keys.readToken],
+    ['admin token', keys.adminToken],
+  ]
+  return `
+${rows.map(([name, value]) => `  ${name.padEnd(12)} ${value}`).join('\n')}
+
+Send an event:
+
+  curl ${endpoints.collector} -H 'Authorization: Bearer ${keys.writeKey}' \\
+    -d '{"name":"page_view","sessionId":"s1","properties":{"path":"/","method":"GET","status":200,"bytes":512}}'
+
+The same in GraphQL, with the write key:
+
+  mutation {
+    trackEvents(events: [{ name: "page_view", sessionId: "s1", properties: { path: "/", method: "GET" } }]) {
+      accepted
+      verdicts { index code message }
+    }
+  }
+
+Ctrl-C stops everything.
+`
+}
