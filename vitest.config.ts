@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
 const project = (name: string, options: object) => ({
+  // As Node resolves them: one copy of graphql, not a development build beside the one that its users get.
+  ssr: { resolve: { conditions: ['node', 'module-sync'] } },
   test: {
     name,
     include: [`{schema,gateway,processors,infra,scripts,e2e}/**/*.${name}.spec.ts`],

@@ -1,0 +1,46 @@
+import type { Collector } from '#gateway/collect/collector.ts'
+import type { GraphqlProblems } from '#gateway/collect/graphql-problems.ts'
+import type { LiveView } from '#gateway/live/live-view.ts'
+import type { MetricReader } from '#gateway/live/metric-reader.ts'
+import type { MetricAdmin } from '#gateway/metrics/metric-admin.ts'
+import type { MetricStore, OlapReader, Reports, WallClock } from '#gateway/ports.ts'
+import type { KeyRecord } from '#schema/keys.ts'
+
+export interface TenantSettings {
+  latenessHorizonMs: number
+  outOfOrdernessMs: number
+}
+
+/** FSYNCED: the broker says that it syncs before it acknowledges. */
+export type Durability = 'FSYNCED' | 'UNVERIFIED'
+
+/** What resolvers work with. */
+export interface GraphqlServices {
+  collector: Pick<Collector, 'collect'>
+  view: LiveView
+  reader: MetricReader
+  metrics: MetricStore
+  admin: MetricAdmin
+  olap: OlapReader
+  reports: Reports
+  clock: WallClock
+  partitions: number
+  tenantSettings: (tenant: string) => TenantSettings
+  durability: () => Durability
+}
+
+/** Where a request comes from. */
+export interface RequestOrigin {
+  address?: string
+  userAgent?: string
+  traceparent?: string
+}
+
+/** What a request brings along. */
+export interface GraphqlContext {
+  services: GraphqlServices
+  key: KeyRecord
+  origin: RequestOrigin
+  /** What is wrong with the text of the request. */
+  problems: GraphqlProblems
+}

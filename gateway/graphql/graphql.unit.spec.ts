@@ -1,0 +1,227 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { scanGraphqlBody } from '#gateway/collect/graphql-problems.ts'
+import { row } from '#gateway/live/testing.ts'
+import type { KeyKind } from '#schema/keys.ts'
+import { createSchema } from './schema.ts'
+import { fakeServices, key } from './testing.ts'
+import { createGraphqlServer } from './yoga.ts'
+
+const NOON = 1_767_268_800_000
+
+const setUp = async () => {
+  const fakes = await fakeServices()
+  onTestFinished(() => fakes.close())
+  const logged: object[] = []
+  const server = createGraphqlServer(createSchema(), { error: (fields) => logged.push(fields) })
+  const post = async (kind: KeyKind, text: string) => {
+    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: text }
+    const context = { services: fakes.services, key: key(kind), origin: {}, problems: scanGraphqlBody(text) }
+    const response = await server.fetch('http://gateway/graphql', init, context)
+    return { status: response.status, body: await response.json() }
+  }
+  const ask = async (kind: KeyKind, query: string, variables: object = {}) =>
+    (await post(kind, JSON.stringify({ query, variables }))).body
+  return { ...fakes, post, ask, logged }
+}
+
+const VIEWS =
+  '{ metric(name: "views", window: {tumbling: "PT60S"}, by: ["country"], from: "2026-01-01T00:00:00Z", to: "2026-01-02T00:00:00Z")'
+const code = (body: { errors?: { extensions: { code: string } }[] }) =>
+  body.errors?.map(({ extensions }) => extensions.code)
+
+test('a metric is answered in the forms of the contract', async () => {
+  const { ask, checkpoints } = await setUp()
+  checkpoints.commit(0, [row(NOON, ['DE', '/a'], 2), row(NOON, [null, '/a'], 1)])
+  const { data } = await ask(
+    'READ',
+    `${VIEWS} { truncated asOf watermark points { windowStart windowEnd dimensions value events status revision sampled capped } } }`,
+  )
+  expect(data.metric).toMatchObject({ truncated: false, watermark: null })
+  expect(data.metric.points).toEqual(
+    [
+      [null, 1],
+      ['DE', 2],
+    ].map(([country, count]) => ({
+      windowStart: '2026-01-01T12:00:00.000Z',
+      windowEnd: '2026-01-01T12:01:00.000Z',
+      dimensions: [country],
+      value: count,
+      events: String(count),
+      status: 'PROVISIONAL',
+      revision: 1,
+      sampled: 1,
+      capped: false,
+    })),
+  )
+})
+
+test('a metric is defined, listed and deleted by an admin', async () => {
+  const { ask } = await setUp()
+  const define = `mutation($input: MetricInput!) { defineMetric(input: $input) { name version measure { kind field } windows { kind size } where { field op value } } }`
+  const input = {
+    name: 'spent',
+    event: 'conversion',
+    where: [{ field: 'country', op: 'IN', value: ['DE', 'AT'] }],
+    measure: { sum: 'properties.amount' },
+    windows: [{ tumbling: 'PT3600S' }],
+  }
+  expect((await ask('ADMIN', define, { input })).data.defineMetric).toEqual({
+    name: 'spent',
+    version: 1,
+    measure: { kind: 'SUM', field: 'properties.amount' },
+    windows: [{ kind: 'TUMBLING', size: 'PT1H' }],
+    where: input.where,
+  })
+  expect((await ask('READ', '{ metrics { name } }')).data.metrics).toEqual([{ name: 'spent' }, { name: 'views' }])
+  expect((await ask('ADMIN', 'mutation { deleteMetric(name: "spent") }')).data.deleteMetric).toBe(true)
+  expect((await ask('READ', '{ metrics { name } }')).data.metrics).toEqual([{ name: 'views' }])
+  const wrong = await ask('ADMIN', define, { input: { ...input, dimensions: ['colour'] } })
+  expect(code(wrong)).toEqual(['BAD_INPUT'])
+})
+
+test('a write key reads nothing, a read token sends and defines nothing', async () => {
+  const { ask } = await setUp()
+  const read = [
+    '{ metrics { name } }',
+    `${VIEWS} { truncated } }`,
+    '{ pipeline { durability } }',
+    '{ tenant { name } }',
+  ]
+  for (const query of read) expect(code(await ask('WRITE', query))).toEqual(['FORBIDDEN'])
+  const send = 'mutation { trackBatch(events: []) { accepted } }'
+  expect(code(await ask('READ', send))).toEqual(['FORBIDDEN'])
+  expect(code(await ask('WRITE', 'mutation { deleteMetric(name: "views") }'))).toEqual(['FORBIDDEN'])
+  expect(code(await ask('READ', 'mutation { deleteMetric(name: "views") }'))).toEqual(['FORBIDDEN'])
+  expect((await ask('ADMIN', send)).data.trackBatch.accepted).toBe(0)
+})
+
+test('events reach the collector as they were sent, with what is wrong with the text of each', async () => {
+  const { post, collected } = await setUp()
+  const query =
+    'mutation($list: JSON!) { trackBatch(events: $list, source: "import-1") { accepted rejected verdicts(all: true) { index status code } } }'
+  const text = `{"query": ${JSON.stringify(query)}, "variables": {"list": [{"id": "a", "name": "x"}, {"id": "b", "id": "c", "name": "x"}]}}`
+  const { body } = await post('WRITE', text)
+  expect(body.data.trackBatch).toEqual({
+    accepted: 1,
+    rejected: 1,
+    verdicts: [
+      { index: 0, status: 'ACCEPTED', code: null },
+      { index: 1, status: 'REJECTED', code: 'MALFORMED' },
+    ],
+  })
+  expect(collected[0]).toMatchObject({
+    tenant: 'shop',
+    source: 'import-1',
+    events: [{ id: 'a', name: 'x' }, { id: 'c' }],
+  })
+})
+
+test('typed events leave out what is null, and a time that is none is left to the collector', async () => {
+  const { ask, collected } = await setUp()
+  const query = 'mutation($events: [EventInput!]!) { trackEvents(events: $events) { accepted verdicts { index } } }'
+  const events = [{ name: 'x', userId: null, time: 'yesterday', properties: { a: [1, null] } }]
+  expect((await ask('WRITE', query, { events })).data.trackEvents).toEqual({ accepted: 1, verdicts: [] })
+  expect(collected[0]).toMatchObject({ source: 'live' })
+  expect(collected[0].events).toEqual([{ name: 'x', time: 'yesterday', properties: { a: [1, null] } }])
+})
+
+test('what is wrong with the text around the events refuses the whole request', async () => {
+  const { post, collected } = await setUp()
+  const query = JSON.stringify('mutation($a: JSON!, $b: JSON) { trackBatch(events: $a) { accepted } }')
+  const { body } = await post('WRITE', `{"query": ${query}, "variables": {"a": [], "b": [{"x": 1, "x": 2}]}}`)
+  expect(code(body)).toEqual(['BAD_INPUT'])
+  expect(collected).toEqual([])
+})
+
+test.each([
+  ['a syntax error', '{ metrics { name }'],
+  ['a field that does not exist', '{ nothing }'],
+  ['a batch that is no array', 'mutation { trackBatch(events: {a: 1}) { accepted } }'],
+  ['a number beyond a double', 'mutation { trackBatch(events: [{a: 1e999}]) { accepted } }'],
+  [
+    'two measures at once',
+    'mutation { defineMetric(input: {name: "m", event: "*", measure: {count: true, sum: "properties.a"}, windows: []}) { name } }',
+  ],
+  [
+    'a time that is none',
+    '{ metric(name: "views", window: {tumbling: "PT1M"}, from: "2026", to: "2027-01-01T00:00:00Z") { truncated } }',
+  ],
+  [
+    'a duration below a second',
+    '{ metric(name: "views", window: {tumbling: "PT0.5S"}, from: "2026-01-01T00:00:00Z", to: "2026-01-01T00:00:00Z") { truncated } }',
+  ],
+  ['a document that nests very deep', `{ metrics { name(a: ${'['.repeat(50_000)}) } }`],
+  ['many aliases', `{ ${Array.from({ length: 30 }, (_, i) => `a${i}: metrics { name }`).join(' ')} }`],
+  ['a fragment that spreads itself', '{ metrics { ...f } } fragment f on Metric { name ...f }'],
+])('%s is BAD_INPUT', async (_, query) => {
+  const { ask, logged } = await setUp()
+  const body = await ask('ADMIN', query)
+  expect(new Set(code(body))).toEqual(new Set(['BAD_INPUT']))
+  expect(logged).toEqual([])
+})
+
+test('errors carry their code, and status where nothing was answered', async () => {
+  const { post, services, logged } = await setUp()
+  const unknown = VIEWS.replace('"views"', '"nothing"')
+  const ask = (query: string) => post('READ', JSON.stringify({ query }))
+  expect(await ask(`${unknown} { truncated } }`)).toMatchObject({
+    status: 404,
+    body: { errors: [{ extensions: { code: 'METRIC_UNKNOWN', retryable: false, metrics: ['views'] } }] },
+  })
+  services.olap.events = () => Promise.reject(new Error('a secret path'))
+  const away = await ask('{ events(from: "2026-01-01T00:00:00Z", to: "2026-01-02T00:00:00Z") { hasNextPage } }')
+  expect(away).toMatchObject({ status: 503, body: { errors: [{ extensions: { code: 'UNAVAILABLE' } }] } })
+  expect(logged).toHaveLength(1)
+  services.durability = () => {
+    throw new TypeError('a secret path')
+  }
+  const { body } = await ask('{ pipeline { durability } }')
+  expect(code(body)).toEqual(['INTERNAL'])
+  expect(JSON.stringify([away.body, body])).not.toMatch(/secret/)
+  expect(logged.at(-1)).toMatchObject({ id: body.errors[0].extensions.id })
+})
+
+test('several operations in one request are refused', async () => {
+  const { post } = await setUp()
+  const { body, status } = await post('READ', '[{"query": "{ metrics { name } }"}, {"query": "{ metrics { name } }"}]')
+  expect([status, code(body)]).toEqual([400, ['BAD_INPUT']])
+})
+
+test('the pipeline tells of every partition, also of those that nobody owns', async () => {
+  const { ask, services, checkpoints } = await setUp()
+  const clock = { tenant: 'shop', source: 'live', watermark: NOON, idle: false }
+  const report = {
+    partition: 1,
+    owner: 'p-1',
+    epoch: 1,
+    checkpoint: 0,
+    sequence: 0,
+    pendingFrames: 0,
+    pendingEvents: 0,
+  }
+  services.reports.partitions = () => [
+    { ...report, lagSeconds: 0.5, clocks: [clock, { ...clock, tenant: 'other' }], at: NOON },
+  ]
+  checkpoints.commit(0, [])
+  const { data } = await ask(
+    'READ',
+    '{ pipeline { consumerLagSeconds eventsPerSecond durability partitions { partition owner source watermark pendingEvents idle heldBy } } }',
+  )
+  expect(data.pipeline).toEqual({
+    consumerLagSeconds: 0.5,
+    eventsPerSecond: 0,
+    durability: 'FSYNCED',
+    partitions: [
+      expect.objectContaining({ partition: 0, owner: null, heldBy: 'no processor owns the partition' }),
+      {
+        partition: 1,
+        owner: 'p-1',
+        source: 'live',
+        watermark: '2026-01-01T12:00:00.000Z',
+        pendingEvents: '0',
+        idle: false,
+        heldBy: 'the newest event, less PT5S for events out of order',
+      },
+    ],
+  })
+})

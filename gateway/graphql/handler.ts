@@ -1,0 +1,39 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Authenticate } from '#gateway/auth.ts'
+import type { GraphqlServices } from './context.ts'
+import type { ErrorLog } from './errors.ts'
+import { createHttpTransport, type ScannedBody } from './http-transport.ts'
+import { createSchema } from './schema.ts'
+import { createWebSocketTransport } from './websocket-transport.ts'
+import { createGraphqlServer } from './yoga.ts'
+
+export interface GraphqlHandlerOptions {
+  services: GraphqlServices
+  authenticate: Authenticate
+  log: ErrorLog
+  keepAliveMs?: number
+}
+
+/**
+ * GraphQL over HTTP, SSE and WebSocket. `handleGraphql` rejects with MillraceError when a request is refused before
+ * GraphQL sees it; the HTTP server answers those.
+ */
+export const createGraphqlHandler = ({ services, authenticate, log, keepAliveMs }: GraphqlHandlerOptions) => {
+  const server = createGraphqlServer(createSchema(), log)
+  const http = createHttpTransport({ server, services, authenticate })
+  const webSocket = createWebSocketTransport({ server, services, authenticate, log, keepAliveMs })
+  return {
+    handleGraphql: (request: IncomingMessage, response: ServerResponse, body: ScannedBody | null): Promise<void> =>
+      http.handle(request, response, body),
+    handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer): void =>
+      webSocket.upgrade(request, socket, head),
+    /** Ends streams and sockets in a way that makes clients connect again. */
+    async close(): Promise<void> {
+      http.close()
+      await webSocket.close()
+    },
+  }
+}
+
+export type GraphqlHandler = ReturnType<typeof createGraphqlHandler>

@@ -1,0 +1,99 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { ReadableStream } from 'node:stream/web'
+import type { Authenticate } from '#gateway/auth.ts'
+import { clientAddress } from '#gateway/collect/client-address.ts'
+import type { GraphqlProblems } from '#gateway/collect/graphql-problems.ts'
+import { MillraceError } from '#schema/errors.ts'
+import type { GraphqlContext, GraphqlServices, RequestOrigin } from './context.ts'
+import type { GraphqlServer } from './yoga.ts'
+
+export const NO_PROBLEMS: GraphqlProblems = { request: null, elements: new Map() }
+
+/** A body that was read and scanned already. */
+export interface ScannedBody {
+  text: string
+  problems: GraphqlProblems
+}
+
+export const originOf = (request: IncomingMessage): RequestOrigin => {
+  const { headers, socket } = request
+  return {
+    address: clientAddress(socket.remoteAddress, headers['x-forwarded-for']),
+    userAgent: headers['user-agent'],
+    traceparent: typeof headers.traceparent === 'string' ? headers.traceparent : undefined,
+  }
+}
+
+const headersOf = (request: IncomingMessage): Headers => {
+  const headers = new Headers()
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value)
+  }
+  // The text is not compressed any more and has a length of its own.
+  for (const name of ['content-encoding', 'content-length', 'transfer-encoding']) headers.delete(name)
+  return headers
+}
+
+const send = async (answer: Response, response: ServerResponse): Promise<void> => {
+  response.writeHead(answer.status, Object.fromEntries(answer.headers))
+  if (!answer.body) {
+    response.end()
+    return
+  }
+  if (answer.headers.get('content-type')?.startsWith('text/event-stream')) {
+    // Ends when the client leaves; the stream is asked for more only as fast as the socket takes it.
+    await pipeline(Readable.fromWeb(answer.body as ReadableStream), response).catch(() => {})
+  } else response.end(Buffer.from(await answer.arrayBuffer()))
+}
+
+interface HttpTransportOptions {
+  server: GraphqlServer
+  services: GraphqlServices
+  authenticate: Authenticate
+}
+
+/** GraphQL over HTTP and SSE. Rejects with MillraceError for what comes before GraphQL: keys, and broken text. */
+export const createHttpTransport = ({ server, services, authenticate }: HttpTransportOptions) => {
+  const streams = new Set<AbortController>()
+
+  const contextOf = (request: IncomingMessage, body: ScannedBody | null): GraphqlContext => {
+    const key = authenticate(request.headers.authorization)
+    const problems = body?.problems ?? NO_PROBLEMS
+    if (problems.request !== null) throw new MillraceError('BAD_INPUT', problems.request)
+    return { services, key, origin: originOf(request), problems }
+  }
+
+  const handle = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: ScannedBody | null,
+  ): Promise<void> => {
+    const { method = 'GET' } = request
+    // Browsers ask before they send a key.
+    const context = method === 'OPTIONS' ? ({} as GraphqlContext) : contextOf(request, body)
+    const gone = new AbortController()
+    const leave = (): void => gone.abort()
+    response.once('close', leave)
+    streams.add(gone)
+    try {
+      const init = { method, headers: headersOf(request), body: body?.text, signal: gone.signal }
+      await send(
+        await server.fetch(new Request(new URL(request.url ?? '/', 'http://gateway'), init), context),
+        response,
+      )
+    } finally {
+      response.off('close', leave)
+      streams.delete(gone)
+    }
+  }
+
+  return {
+    handle,
+    /** Ends what is still being sent, so that clients come back elsewhere. */
+    close(): void {
+      for (const stream of streams) stream.abort()
+    },
+  }
+}

@@ -1,0 +1,123 @@
+import { MillraceError } from '#schema/errors.ts'
+import type { MeasureSpec, MetricDefinition, WindowSpec } from '#schema/metric.ts'
+import type { Builder } from './builder.ts'
+import { type Conditions, toConditions } from './conditions.ts'
+import { refuseProblems } from './ingest-problems.ts'
+import { need } from './rights.ts'
+
+const addMetricType = (builder: Builder, conditions: Conditions) => {
+  const measureKind = builder.enumType('MeasureKind', {
+    values: ['COUNT', 'SUM', 'MIN', 'MAX', 'AVG', 'UNIQUES'] as const,
+  })
+  const windowKind = builder.enumType('WindowKind', { values: ['TUMBLING'] as const })
+  const measure = builder.objectRef<MeasureSpec>('Measure').implement({
+    fields: (t) => ({
+      kind: t.expose('kind', { type: measureKind }),
+      field: t.string({ nullable: true, resolve: ({ field }) => field }),
+    }),
+  })
+  const window = builder.objectRef<WindowSpec>('Window').implement({
+    fields: (t) => ({
+      kind: t.expose('kind', { type: windowKind }),
+      size: t.field({ type: 'Duration', nullable: true, resolve: ({ sizeMs }) => sizeMs }),
+    }),
+  })
+  return builder.objectRef<MetricDefinition>('Metric').implement({
+    fields: (t) => ({
+      name: t.exposeString('name'),
+      event: t.exposeString('event'),
+      where: t.expose('where', { type: [conditions.output] }),
+      measure: t.expose('measure', { type: measure }),
+      dimensions: t.exposeStringList('dimensions'),
+      windows: t.expose('windows', { type: [window] }),
+      version: t.exposeInt('version'),
+    }),
+  })
+}
+
+const addMetricInput = (builder: Builder, conditions: Conditions) => {
+  const measure = builder.inputType('MeasureInput', {
+    isOneOf: true,
+    description: 'Exactly one field is given.',
+    fields: (t) => ({
+      count: t.boolean(),
+      sum: t.string(),
+      min: t.string(),
+      max: t.string(),
+      avg: t.string(),
+      uniques: t.string(),
+    }),
+  })
+  const window = builder.inputType('WindowInput', {
+    isOneOf: true,
+    description: 'Exactly one field is given.',
+    fields: (t) => ({ tumbling: t.field({ type: 'Duration' }) }),
+  })
+  const metric = builder.inputType('MetricInput', {
+    fields: (t) => ({
+      name: t.string({ required: true }),
+      event: t.string({ required: true, description: 'Event name, or * for all.' }),
+      where: t.field({ type: [conditions.input] }),
+      measure: t.field({ type: measure, required: true }),
+      dimensions: t.stringList({
+        description:
+          'Up to 4 of: name, country, browser, os, device, userId, sessionId, properties.<path>, context.<path>.',
+      }),
+      windows: t.field({ type: [window], required: true }),
+    }),
+  })
+  return { metric, window }
+}
+
+type MeasureInput = Partial<Record<'sum' | 'min' | 'max' | 'avg' | 'uniques', string>> & { count?: boolean }
+
+const toMeasure = (input: MeasureInput): MeasureSpec => {
+  if (input.count === false) throw new MillraceError('BAD_INPUT', 'measure: write count: true, or give another measure')
+  if (input.count) return { kind: 'COUNT' }
+  const [[name, field]] = Object.entries(input) as [string, string][]
+  return { kind: name.toUpperCase() as MeasureSpec['kind'], field }
+}
+
+/** Metrics as definitions. Answers the input type of windows, which readers use too. */
+export const addMetrics = (builder: Builder, conditions: Conditions) => {
+  const metric = addMetricType(builder, conditions)
+  const input = addMetricInput(builder, conditions)
+  builder.queryFields((t) => ({
+    metrics: t.field({
+      type: [metric],
+      resolve: (_, __, context) => {
+        const { tenant } = need(context, 'READ')
+        const records = context.services.metrics.list(tenant).filter(({ deleted }) => !deleted)
+        return records.map(({ definition }) => definition).sort((a, b) => (a.name < b.name ? -1 : 1))
+      },
+    }),
+  }))
+  builder.mutationFields((t) => ({
+    defineMetric: t.field({
+      type: metric,
+      description: 'Needs admin rights.',
+      args: { input: t.arg({ type: input.metric, required: true }) },
+      resolve: (_, args, context) => {
+        const { tenant } = need(context, 'ADMIN')
+        refuseProblems(context.problems)
+        const { name, event, where, measure, dimensions, windows } = args.input
+        return context.services.admin.define(tenant, {
+          name,
+          event,
+          where: toConditions(where),
+          measure: toMeasure(measure as MeasureInput),
+          dimensions: dimensions ?? [],
+          windows: windows.map(({ tumbling }) => ({ kind: 'TUMBLING', sizeMs: tumbling })),
+        })
+      },
+    }),
+    deleteMetric: t.boolean({
+      description: 'Needs admin rights. Answers whether there was such a metric.',
+      args: { name: t.arg.string({ required: true }) },
+      resolve: (_, { name }, context) => context.services.admin.remove(need(context, 'ADMIN').tenant, name),
+    }),
+  }))
+  return input.window
+}
+
+export type WindowInput = ReturnType<typeof addMetrics>

@@ -1,0 +1,76 @@
+import { pulled } from '#gateway/live/pulled.ts'
+import type { Builder } from './builder.ts'
+import type { GraphqlServices } from './context.ts'
+import { type PartitionStatus, type PipelineStatus, pipelineStatus } from './pipeline-status.ts'
+import { need } from './rights.ts'
+
+const addTypes = (builder: Builder) => {
+  const partition = builder.objectRef<PartitionStatus>('PartitionStatus').implement({
+    description: 'heldBy: what keeps the watermark where it is, in words.',
+    fields: (t) => ({
+      partition: t.exposeInt('partition'),
+      owner: t.exposeString('owner', { nullable: true }),
+      source: t.exposeString('source'),
+      watermark: t.expose('watermark', { type: 'DateTime', nullable: true }),
+      pendingEvents: t.expose('pendingEvents', { type: 'BigInt' }),
+      lagSeconds: t.exposeFloat('lagSeconds'),
+      idle: t.exposeBoolean('idle'),
+      heldBy: t.exposeString('heldBy', { nullable: true }),
+    }),
+  })
+  return builder.objectRef<PipelineStatus>('PipelineStatus').implement({
+    fields: (t) => ({
+      asOf: t.expose('asOf', { type: 'DateTime' }),
+      partitions: t.expose('partitions', { type: [partition] }),
+      eventsPerSecond: t.exposeFloat('eventsPerSecond'),
+      consumerLagSeconds: t.exposeFloat('consumerLagSeconds'),
+      durability: t.exposeString('durability', {
+        description: 'durability: FSYNCED, or UNVERIFIED on a server that does not say so.',
+      }),
+    }),
+  })
+}
+
+const PACE_MS = 1_000
+
+/** The status now, then about once a second while processors report. */
+const watchPipeline = (tenant: string, services: GraphqlServices): AsyncIterableIterator<PipelineStatus> => {
+  let wake = (): void => {}
+  let isDue = true
+  const stopListening = services.reports.onReport(() => wake())
+  const nextReport = async (signal: AbortSignal): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const pace = setTimeout(() => {
+      wake = resolve
+    }, PACE_MS)
+    const leave = (): void => resolve()
+    signal.addEventListener('abort', leave)
+    await promise
+    signal.removeEventListener('abort', leave)
+    clearTimeout(pace)
+    wake = () => {}
+  }
+  const next = async (signal: AbortSignal): Promise<PipelineStatus | undefined> => {
+    if (!isDue) await nextReport(signal)
+    isDue = false
+    return signal.aborted ? undefined : pipelineStatus(tenant, services)
+  }
+  return pulled(next, stopListening).iterator
+}
+
+export const addPipeline = (builder: Builder): void => {
+  const status = addTypes(builder)
+  builder.queryFields((t) => ({
+    pipeline: t.field({
+      type: status,
+      resolve: (_, __, context) => pipelineStatus(need(context, 'READ').tenant, context.services),
+    }),
+  }))
+  builder.subscriptionFields((t) => ({
+    pipeline: t.field({
+      type: status,
+      subscribe: (_, __, context) => watchPipeline(need(context, 'READ').tenant, context.services),
+      resolve: (one: PipelineStatus) => one,
+    }),
+  }))
+}

@@ -1,0 +1,127 @@
+import type { RangeResult } from '#gateway/live/metric-reader.ts'
+import type { Point } from '#gateway/live/points.ts'
+import type { Update } from '#gateway/live/subscription.ts'
+import type { WindowStatus } from '#schema/status.ts'
+import type { Builder } from './builder.ts'
+import { type Conditions, toConditions } from './conditions.ts'
+import type { WindowInput } from './metrics.ts'
+import { need } from './rights.ts'
+import { readTime } from './scalars.ts'
+
+/** Tumbling windows are never retracted. */
+const STATUSES = ['PROVISIONAL', 'COMPLETE', 'CORRECTED', 'FINAL'] as const satisfies WindowStatus[]
+
+const addPoint = (builder: Builder) => {
+  const status = builder.enumType('WindowStatus', {
+    description:
+      'PROVISIONAL until the watermark passes the end, then COMPLETE, CORRECTED when it changed after that, FINAL at end + latenessHorizon.',
+    values: STATUSES,
+  })
+  return builder.objectRef<Point>('MetricPoint').implement({
+    fields: (t) => ({
+      windowStart: t.expose('windowStart', { type: 'DateTime' }),
+      windowEnd: t.expose('windowEnd', { type: 'DateTime' }),
+      dimensions: t.field({
+        type: t.listRef('String', { nullable: true }),
+        description: "In the order of the metric's dimensions, or of by.",
+        resolve: ({ dimensions }) => dimensions,
+      }),
+      value: t.exposeFloat('value', {
+        nullable: true,
+        description: 'Of count, sum, min, max, avg, uniques; null where nothing was measured.',
+      }),
+      events: t.expose('events', { type: 'BigInt', description: 'Events folded into this window.' }),
+      status: t.field({ type: status, resolve: (point) => point.status as (typeof STATUSES)[number] }),
+      revision: t.exposeInt('revision', { description: 'Grows with every change of this point.' }),
+      sampled: t.exposeFloat('sampled', {
+        description:
+          'Share of events that were kept under load shedding; below 1, value is an unbiased estimate (uniques: a lower bound).',
+      }),
+      capped: t.exposeBoolean('capped', {
+        description: "The cap on series was reached: some of this point's events may stand under other.",
+      }),
+    }),
+  })
+}
+
+const addResults = (builder: Builder) => {
+  const point = addPoint(builder)
+  const kind = builder.enumType('UpdateKind', {
+    description: 'RESET: the cursor was too old, so this is a new snapshot.',
+    values: ['SNAPSHOT', 'DELTA', 'RESET'] as const,
+  })
+  const result = builder.objectRef<RangeResult>('MetricResult').implement({
+    fields: (t) => ({
+      points: t.expose('points', { type: [point] }),
+      watermark: t.expose('watermark', { type: 'DateTime', nullable: true }),
+      asOf: t.expose('asOf', { type: 'DateTime' }),
+      truncated: t.exposeBoolean('truncated'),
+    }),
+  })
+  const update = builder.objectRef<Update>('MetricUpdate').implement({
+    fields: (t) => ({
+      kind: t.expose('kind', { type: kind }),
+      points: t.expose('points', { type: [point] }),
+      watermark: t.expose('watermark', { type: 'DateTime', nullable: true }),
+      asOf: t.expose('asOf', { type: 'DateTime' }),
+      cursor: t.expose('cursor', { type: 'Cursor' }),
+    }),
+  })
+  return { result, update }
+}
+
+/** Reading metrics: ranges of windows, and subscriptions. */
+export const addQueryMetric = (builder: Builder, conditions: Conditions, window: WindowInput): void => {
+  const { result, update } = addResults(builder)
+  builder.queryFields((t) => ({
+    metric: t.field({
+      type: result,
+      description:
+        "Windows whose start lies in [from, to), from the live view and the store as one. by and where: of the metric's dimensions.",
+      args: {
+        name: t.arg.string({ required: true }),
+        window: t.arg({ type: window, required: true }),
+        from: t.arg({ type: 'DateTime', required: true }),
+        to: t.arg({ type: 'DateTime', required: true }),
+        by: t.arg.stringList(),
+        where: t.arg({ type: [conditions.input] }),
+        limit: t.arg.int({ defaultValue: 10_000 }),
+      },
+      resolve: (_, { name, window: { tumbling }, from, to, by, where, limit }, context) =>
+        context.services.reader.range(need(context, 'READ').tenant, {
+          metric: name,
+          windowMs: tumbling,
+          by: by ?? undefined,
+          where: toConditions(where),
+          from: readTime('from', from),
+          to: readTime('to', to),
+          limit: limit ?? 10_000,
+        }),
+    }),
+  }))
+  builder.subscriptionFields((t) => ({
+    metric: t.field({
+      type: update,
+      description:
+        'A snapshot of the newest windows, then every change. With after: only what changed since that cursor.',
+      args: {
+        name: t.arg.string({ required: true }),
+        window: t.arg({ type: window, required: true }),
+        by: t.arg.stringList(),
+        where: t.arg({ type: [conditions.input] }),
+        last: t.arg.int({ defaultValue: 60 }),
+        after: t.arg({ type: 'Cursor' }),
+      },
+      subscribe: (_, { name, window: { tumbling }, by, where, last, after }, context) =>
+        context.services.reader.subscribe(need(context, 'READ').tenant, {
+          metric: name,
+          windowMs: tumbling,
+          by: by ?? undefined,
+          where: toConditions(where),
+          last: last ?? 60,
+          after: after ?? undefined,
+        }),
+      resolve: (one: Update) => one,
+    }),
+  }))
+}

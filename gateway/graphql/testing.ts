@@ -1,0 +1,66 @@
+import { createLiveView } from '#gateway/live/live-view.ts'
+import { createMetricReader } from '#gateway/live/metric-reader.ts'
+import { definition, fakeCheckpoints, fakeMetricStore, fakeOlap, TENANT } from '#gateway/live/testing.ts'
+import { createMetricAdmin } from '#gateway/metrics/metric-admin.ts'
+import { MillraceError } from '#schema/errors.ts'
+import type { KeyKind, KeyRecord } from '#schema/keys.ts'
+import type { GraphqlServices } from './context.ts'
+
+export const key = (kind: KeyKind): KeyRecord => ({ id: kind, tenant: TENANT, kind, label: '', createdAt: 0 })
+
+/** `Bearer read`, `Bearer write`, `Bearer admin`. */
+export const authenticate = (authorization: string | undefined): KeyRecord => {
+  const [, kind] = /^Bearer (read|write|admin)$/.exec(authorization ?? '') ?? []
+  if (kind) return key(kind.toUpperCase() as KeyKind)
+  throw new MillraceError('UNAUTHENTICATED', 'no such key')
+}
+
+type Collect = GraphqlServices['collector']['collect']
+
+/** Services over checkpoints in memory; `collected` holds what was sent. */
+export const fakeServices = async ({ paceMs = 0 } = {}) => {
+  const partitions = 2
+  const checkpoints = fakeCheckpoints(partitions)
+  const olap = fakeOlap(checkpoints.history)
+  const metrics = fakeMetricStore(definition())
+  const clock = { now: () => 1_767_268_800_000 }
+  const view = createLiveView({ feed: checkpoints.feed, metrics, partitions, clock, log: { warn() {} } })
+  await view.ready(1_000)
+  const collected: Parameters<Collect>[0][] = []
+  const services: GraphqlServices = {
+    collector: {
+      async collect(request) {
+        collected.push(request)
+        const verdicts = request.events.map((event, index) => {
+          const problem = request.problems?.get(index)
+          const { id = '' } = event as { id?: string }
+          const status = problem ? ('REJECTED' as const) : ('ACCEPTED' as const)
+          const { code = null, message = null, path = null } = problem ?? {}
+          return { index, id, status, code, message, path, retryable: false, retryAfterMs: null }
+        })
+        const rejected = verdicts.filter(({ status }) => status === 'REJECTED').length
+        return { accepted: verdicts.length - rejected, shed: 0, rejected, verdicts }
+      },
+    },
+    view,
+    reader: createMetricReader({
+      view,
+      metrics,
+      olap: olap.reader,
+      clock,
+      deploymentId: 'd1',
+      horizonMs: () => 600_000,
+      paceMs,
+      patienceMs: 200,
+    }),
+    metrics,
+    admin: createMetricAdmin({ metrics, log: { appendControl: async () => 1 }, partitions }),
+    olap: olap.reader,
+    reports: { partitions: () => [], storage: () => undefined, onReport: () => () => {} },
+    clock,
+    partitions,
+    tenantSettings: () => ({ latenessHorizonMs: 600_000, outOfOrdernessMs: 5_000 }),
+    durability: () => 'FSYNCED',
+  }
+  return { services, checkpoints, olap, collected, close: view.close }
+}

@@ -1,0 +1,124 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { GraphQLError } from 'graphql'
+import { CloseCode, type Context, type SubscribePayload } from 'graphql-ws'
+import { type Extra, useServer } from 'graphql-ws/use/ws'
+import { WebSocketServer } from 'ws'
+import type { Authenticate } from '#gateway/auth.ts'
+import { type GraphqlProblems, scanGraphqlBody } from '#gateway/collect/graphql-problems.ts'
+import { MillraceError } from '#schema/errors.ts'
+import type { KeyRecord } from '#schema/keys.ts'
+import { LIMITS } from '#schema/limits.ts'
+import type { GraphqlContext, GraphqlServices } from './context.ts'
+import { createErrorMask, type ErrorLog, withoutInternals } from './errors.ts'
+import { originOf } from './http-transport.ts'
+import type { GraphqlServer } from './yoga.ts'
+
+interface Connection extends Record<PropertyKey, unknown> {
+  key?: KeyRecord
+}
+type Socket = Context<Record<string, unknown>, Extra & Partial<Connection>>
+
+interface WebSocketTransportOptions {
+  server: GraphqlServer
+  services: GraphqlServices
+  authenticate: Authenticate
+  log: ErrorLog
+  /** Time between pings, milliseconds; a client that does not answer one before the next is cut off. */
+  keepAliveMs?: number
+}
+
+const MAX_OPERATIONS = 100
+/** WebSocket close code "service restart": clients connect again. */
+const RESTART = 1012
+const REASON_CHARS = 100
+
+/** Scans the text again that the protocol has parsed: what it hides (an earlier duplicate key) is gone for good. */
+const scan = (payload: SubscribePayload): GraphqlProblems => {
+  try {
+    return scanGraphqlBody(JSON.stringify(payload))
+  } catch {
+    return { request: 'the operation nests too deep to be read', elements: new Map() }
+  }
+}
+
+/** GraphQL over WebSocket (graphql-transport-ws). */
+export const createWebSocketTransport = (options: WebSocketTransportOptions) => {
+  const { server, services, authenticate, log, keepAliveMs = 12_000 } = options
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: LIMITS.requestBytes })
+  const mask = createErrorMask(log)
+
+  const connect = (socket: Socket): boolean => {
+    try {
+      const said = socket.connectionParams?.authorization
+      socket.extra.key = authenticate(typeof said === 'string' ? said : undefined)
+      return true
+    } catch (error) {
+      const reason = error instanceof MillraceError ? `${error.code}: ${error.message}` : 'UNAUTHENTICATED'
+      socket.extra.socket.close(CloseCode.Unauthorized, reason.slice(0, REASON_CHARS))
+      return false
+    }
+  }
+
+  const prepare = async (socket: Socket, payload: SubscribePayload) => {
+    const problems = scan(payload)
+    if (problems.request !== null) throw new MillraceError('BAD_INPUT', problems.request)
+    if (Object.keys(socket.subscriptions).length > MAX_OPERATIONS)
+      throw new MillraceError('RATE_LIMITED', `a connection has at most ${MAX_OPERATIONS} operations at once`)
+    const context: GraphqlContext = {
+      services,
+      key: socket.extra.key!,
+      origin: originOf(socket.extra.request),
+      problems,
+    }
+    const enveloped = server.getEnveloped(context)
+    const document = enveloped.parse(payload.query)
+    const errors = enveloped.validate(enveloped.schema, document)
+    if (errors.length > 0) return (errors as GraphQLError[]).map(mask)
+    return {
+      schema: enveloped.schema,
+      document,
+      operationName: payload.operationName,
+      variableValues: payload.variables,
+      contextValue: await enveloped.contextFactory(),
+      rootValue: { execute: enveloped.execute, subscribe: enveloped.subscribe },
+    }
+  }
+
+  // The protocol's implementation knows only these two names to run an operation that was prepared by somebody else.
+  const run = (name: 'execute' | 'subscribe') => (args: { rootValue?: unknown }) => {
+    const { [name]: operate } = args.rootValue as Record<'execute' | 'subscribe', (args: unknown) => never>
+    return operate({ ...args, rootValue: undefined })
+  }
+
+  const protocol = useServer<Record<string, unknown>, Connection>(
+    {
+      execute: run('execute'),
+      subscribe: run('subscribe'),
+      onConnect: connect,
+      onSubscribe: async (socket, _id, payload) => {
+        try {
+          return await prepare(socket, payload)
+        } catch (error) {
+          return [mask(error)]
+        }
+      },
+      onNext: (_socket, _id, _payload, _args, { errors, ...result }) =>
+        errors ? { ...result, errors: (errors as GraphQLError[]).map(withoutInternals) } : undefined,
+      onError: (_socket, _id, _payload, errors) => (errors as GraphQLError[]).map(withoutInternals),
+    },
+    sockets,
+    keepAliveMs,
+  )
+
+  return {
+    upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+      sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client, request))
+    },
+    /** Sends everybody away with a code on which clients connect again. */
+    async close(): Promise<void> {
+      for (const client of sockets.clients) client.close(RESTART, 'the gateway is restarting')
+      await protocol.dispose()
+    },
+  }
+}

@@ -1,0 +1,35 @@
+import type { DocumentNode, GraphQLError, GraphQLSchema } from 'graphql'
+import { createYoga } from 'graphql-yoga'
+import type { GraphqlContext } from './context.ts'
+import { createDocumentCache } from './document-cache.ts'
+import { createErrorMask, type ErrorLog } from './errors.ts'
+import { useDocumentLimits } from './use-document-limits.ts'
+import { useSharedUpdates } from './use-shared-updates.ts'
+
+/** The GraphQL server without a transport: HTTP and SSE through fetch, WebSocket through getEnveloped. */
+export const createGraphqlServer = (schema: GraphQLSchema, log: ErrorLog) =>
+  createYoga<GraphqlContext>({
+    schema,
+    maskedErrors: { maskError: createErrorMask(log) },
+    plugins: [useDocumentLimits(), useSharedUpdates()],
+    parserAndValidationCache: {
+      documentCache: createDocumentCache<DocumentNode>(),
+      errorCache: createDocumentCache<GraphQLError>(),
+      validationCache: true,
+    },
+    batching: false,
+    multipart: false,
+    graphiql: false,
+    landingPage: false,
+    // The error mask writes what is worth a line.
+    logging: false,
+    cors: {
+      origin: '*',
+      credentials: false,
+      methods: ['GET', 'POST', 'OPTIONS'],
+      allowedHeaders: ['authorization', 'content-type', 'traceparent'],
+      maxAge: 86_400,
+    },
+  })
+
+export type GraphqlServer = ReturnType<typeof createGraphqlServer>
