@@ -1,0 +1,184 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { connectNats, type Nats } from '#infra/nats/connect.ts'
+import { createLogWriter, createPartitionLog } from '#infra/nats/log.ts'
+import { createOlapClient } from '#infra/nats/olap-client.ts'
+import { createReports } from '#infra/nats/reports.ts'
+import { ensureDeployment } from '#infra/nats/setup.ts'
+import { createStateStore } from '#infra/nats/state.ts'
+import { startTestNats, type TestNats } from '#infra/testing/nats.ts'
+import { runPartition } from '#processors/runtime/owner.ts'
+import { definitionState, eventLine } from '#processors/storage/fixtures.ts'
+import type { OlapReader } from '#schema/olap.ts'
+
+const PARTITIONS = 2
+const LEASE_MS = 600
+const silent = { info() {}, warn() {}, error() {} }
+
+let server: TestNats
+let nats: Nats
+let data: string
+let olap: OlapReader
+const processor = new AbortController()
+let owners: Promise<void>[]
+const children = new Set<ChildProcess>()
+
+/** Events flow through real partitions, owned by this process; storage is a process of its own. */
+beforeAll(async () => {
+  server = await startTestNats()
+  nats = await connectNats(server.url, 'test')
+  await ensureDeployment(nats, { partitions: PARTITIONS })
+  data = await mkdtemp(join(tmpdir(), 'millrace-storage-'))
+  olap = createOlapClient(nats)
+  const { definition } = definitionState('page_views', 'COUNT')
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const record = { kind: 'defineMetric', tenant: 'main', metric: definition } as const
+    await createLogWriter(nats).appendControl(partition, record, `define-${partition}`)
+  }
+  owners = Array.from({ length: PARTITIONS }, (_, partition) =>
+    runPartition(
+      {
+        partition,
+        owner: 'test',
+        log: createPartitionLog(nats, partition),
+        state: createStateStore(nats, partition),
+        reports: { publish() {}, partitions: () => [] },
+        seed: Uint32Array.of(1, 2, 3, 4),
+        settings: { checkpointMs: 10, liveIdleMs: 3_600_000, importIdleMs: 3_600_000 },
+        clock: { now: Date.now, monotonic: () => performance.now() },
+        logger: silent,
+        metrics: { checkpoint() {}, hole() {} },
+      },
+      processor.signal,
+    ),
+  )
+})
+afterAll(async () => {
+  for (const child of children) child.kill('SIGKILL')
+  processor.abort()
+  await Promise.all(owners)
+  await nats.nc.close()
+  await server[Symbol.asyncDispose]()
+  await rm(data, { recursive: true })
+})
+
+const launch = () => {
+  const flags = [`--nats-url=${server.url}`, `--data=${data}`, `--partitions=${PARTITIONS}`, `--lease-ms=${LEASE_MS}`]
+  const child = fork(join(import.meta.dirname, 'storage.main.ts'), [...flags, '--log-level=warn'], { execArgv: [] })
+  children.add(child)
+  const exited = once(child, 'exit').then(([code]) => {
+    children.delete(child)
+    return code as number | null
+  })
+  const ready = once(child, 'message').then(([message]) => (message as { ports: { admin: number } }).ports.admin)
+  return { child, exited, ready }
+}
+
+let sent = 0
+/** Frames of ten new events in both partitions. */
+const send = async (frames: number): Promise<void> => {
+  for (let frame = 0; frame < frames; frame++) {
+    const now = Date.now()
+    const lines = Array.from({ length: 10 }, () =>
+      JSON.stringify(eventLine(`e${sent++}`, { time: now, receivedAt: now, country: 'NL' })),
+    )
+    await createLogWriter(nats).append(
+      {
+        partition: frame % PARTITIONS,
+        messageId: `frame-${sent}`,
+        data: new TextEncoder().encode(lines.join('\n')),
+        counts: new Map([['main', 10]]),
+      },
+      20_000,
+    )
+  }
+}
+
+const COUNTS = `SELECT (SELECT count(*) FROM raw_events), (SELECT count(DISTINCT id) FROM raw_events),
+  (SELECT sum(value) FROM minly_points WHERE metric = 'page_views')`
+const expectAll = (): Promise<void> =>
+  vi.waitFor(async () => expect((await olap.sql(COUNTS)).rows).toEqual([[sent, sent, sent]]), {
+    timeout: 20_000,
+    interval: 20,
+  })
+
+it('stores what was settled before it started and while it runs, and tells how it is', async () => {
+  await send(4)
+  const { child, ready, exited } = launch()
+  const url = `http://127.0.0.1:${await ready}`
+  await send(4)
+  await expectAll()
+  expect((await fetch(`${url}/readyz`)).status).toBe(200)
+  expect((await fetch(`${url}/healthz`)).status).toBe(200)
+  const metrics = await (await fetch(`${url}/metrics`)).text()
+  expect(metrics).toContain(`millrace_stored_events_total ${sent}`)
+  expect(metrics).toMatch(/millrace_store_checkpoint\{partition="1"\} [1-9]/)
+  const reports = createReports(nats)
+  await vi.waitFor(() => expect(reports.storage()).toMatchObject({ deadLetters: 0 }), { timeout: 10_000 })
+  expect(reports.storage()?.positions).toEqual(await olap.positions())
+  reports.stop()
+  child.kill('SIGTERM')
+  expect(await exited).toBe(0)
+})
+
+it('stores every event once through several kills in the middle of writes', async () => {
+  for (let round = 0; round < 3; round++) {
+    const { child, ready, exited } = launch()
+    await ready
+    const sending = send(30)
+    await vi.waitFor(async () => expect(Number((await olap.sql(COUNTS)).rows[0][0])).toBeGreaterThan(sent - 250))
+    child.kill('SIGKILL')
+    await Promise.all([exited, sending])
+  }
+  const { child, ready, exited } = launch()
+  await ready
+  await expectAll()
+  child.kill('SIGTERM')
+  expect(await exited).toBe(0)
+  expect((await readdir(join(data, 'olap'))).filter((name) => name.includes('damaged'))).toEqual([])
+})
+
+it('waits while another one holds the lease, says so, and takes over when that one is gone', async () => {
+  const first = launch()
+  await first.ready
+  const second = launch()
+  let ready = false
+  void second.ready.then(() => {
+    ready = true
+  })
+  await send(2)
+  await expectAll()
+  expect(ready).toBe(false)
+  first.child.kill('SIGKILL')
+  await first.exited
+  await send(2)
+  await second.ready
+  await expectAll()
+  second.child.kill('SIGTERM')
+  expect(await second.exited).toBe(0)
+})
+
+it('halts a partition whose outputs are gone, names it, and is not ready', async () => {
+  await nats.jsm.streams.purge('KV_window_state_0', { filter: 'settled.0' })
+  await rm(join(data, 'olap'), { recursive: true })
+  const { child, ready, exited } = launch()
+  const port = await ready
+  await send(2)
+  await vi.waitFor(async () => {
+    const response = await fetch(`http://127.0.0.1:${port}/readyz`)
+    expect([response.status, await response.text()]).toEqual([
+      503,
+      expect.stringContaining('partition 0 from checkpoint 1'),
+    ])
+  })
+  await vi.waitFor(async () => {
+    const sql = 'SELECT count(*) FILTER ("partition" = 0), count(*) FILTER ("partition" = 1) FROM raw_events'
+    expect((await olap.sql(sql)).rows).toEqual([[0, sent / 2]])
+  })
+  child.kill('SIGTERM')
+  expect(await exited).toBe(0)
+})

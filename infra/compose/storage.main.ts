@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { type Config, loadConfig } from '#infra/config.ts'
+import { createDuckDbOlap } from '#infra/duckdb/olap.ts'
+import { connectNats, type Nats } from '#infra/nats/connect.ts'
+import { createLeases } from '#infra/nats/leases.ts'
+import { serveOlap } from '#infra/nats/olap-server.ts'
+import { createOutputFeed } from '#infra/nats/outputs.ts'
+import { publishStorageReport } from '#infra/nats/reports.ts'
+import { ensureDeployment } from '#infra/nats/setup.ts'
+import type { OlapWriter } from '#processors/ports.ts'
+import { waitForLease } from '#processors/storage/lease.ts'
+import { type Storage, type StorageDeps, startStorage } from '#processors/storage/storage.ts'
+import { startAdminServer } from './admin-server.ts'
+import { createLogger, onStop, reportReady } from './child.ts'
+import { watchConnection } from './connection.ts'
+
+const STOP_MS = 10_000
+const REPORT_MS = 1_000
+const LEASE = 'storage'
+
+const createMetrics = (registry: Registry): StorageDeps['metrics'] => {
+  const duration = new Histogram({
+    name: 'millrace_store_write_seconds',
+    help: 'Time of one write to the OLAP store: rows and positions in one transaction',
+    buckets: [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5],
+    registers: [registry],
+  })
+  const events = new Counter({
+    name: 'millrace_stored_events_total',
+    help: 'Counted events that were written to the OLAP store',
+    registers: [registry],
+  })
+  return {
+    written(durationMs, count) {
+      duration.observe(durationMs / 1000)
+      events.inc(count)
+    },
+  }
+}
+
+const measure = (registry: Registry, storage: Storage): void => {
+  new Gauge({
+    name: 'millrace_store_checkpoint',
+    help: 'Last checkpoint of each partition that the OLAP store holds',
+    labelNames: ['partition'],
+    registers: [registry],
+    collect() {
+      for (const [partition, checkpoint] of storage.positions().entries()) this.set({ partition }, checkpoint)
+    },
+  })
+  new Gauge({
+    name: 'millrace_store_pending_bytes',
+    help: 'Bytes that were read and wait to be written',
+    registers: [registry],
+    collect() {
+      this.set(storage.pendingBytes())
+    },
+  })
+}
+
+/** Says once a second how far the store is. A report that cannot be made is followed by the next. */
+const startReports = (nats: Nats, olap: OlapWriter, storage: Storage): (() => void) => {
+  const report = async (): Promise<void> => {
+    const { rows } = await olap.sql('SELECT count(*) FROM dead_letters')
+    publishStorageReport(nats, {
+      positions: [...storage.positions()],
+      deadLetters: Number(rows[0][0]),
+      at: Date.now(),
+    })
+  }
+  const timer = setInterval(() => void report().catch(() => undefined), REPORT_MS)
+  return () => clearInterval(timer)
+}
+
+const main = async (config: Config): Promise<void> => {
+  const logger = createLogger('storage', config.logLevel)
+  const nats = await connectNats(config.natsUrl ?? `nats://127.0.0.1:${config.natsPort}`, 'millrace storage')
+  const { partitions } = await ensureDeployment(nats, { partitions: config.partitions })
+  const connection = watchConnection(nats, logger)
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const owner = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
+  const leases = await createLeases(nats, { owner, kind: 'storage', leaseMs: config.leaseMs })
+
+  const stopping = new AbortController()
+  let stopWork = async (): Promise<void> => undefined
+  let readiness = (): string[] => ['another storage process has the lease: this one waits']
+  const admin = await startAdminServer(config.adminPort, config.host, registry, () => readiness())
+  onStop(logger, STOP_MS, async () => {
+    stopping.abort()
+    await stopWork()
+    await leases.close()
+    await admin.close()
+    await nats.close()
+  })
+  const fatal = (reason: string): void => {
+    logger.error({ owner }, `${reason}: this process ends`)
+    process.exit(1)
+  }
+  leases.onLost(() => fatal('the lease went to another storage process'))
+
+  // Only one process may have the store open.
+  if (!(await waitForLease(leases, LEASE, stopping.signal))) return
+  const olap = await createDuckDbOlap({ folder: join(config.data, 'olap'), partitions, logger })
+  const storage = await startStorage({
+    writer: olap,
+    feed: createOutputFeed(nats),
+    clock: { now: Date.now, monotonic: () => performance.now() },
+    logger,
+    metrics: createMetrics(registry),
+    onFatal: (error) => fatal(error.message),
+  })
+  measure(registry, storage)
+  const server = serveOlap(nats, { olap, logger })
+  const stopReports = startReports(nats, olap, storage)
+  stopWork = async () => {
+    stopReports()
+    await storage.stop()
+    await server.stop()
+    await olap.close()
+  }
+  readiness = () => [...connection.problems(), ...storage.problems()]
+  reportReady({ admin: admin.port })
+  logger.info({ owner, admin: admin.port, positions: storage.positions() }, 'storage started')
+}
+
+await main(loadConfig(process.argv.slice(2), process.env))

@@ -1,0 +1,71 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createDuckDbOlap } from '#infra/duckdb/olap.ts'
+import type { OlapWriter } from '#processors/ports.ts'
+import {
+  aggregateRow,
+  definitionState,
+  eventLine,
+  HOUR,
+  lateEvent,
+  olapPart,
+  T0,
+} from '#processors/storage/fixtures.ts'
+
+const page = await readFile(join(import.meta.dirname, '../../docs/analysts.md'), 'utf8')
+const examples = [...page.matchAll(/```sql\n(.*?)```/gs)].map(([, sql]) => sql)
+
+let folder: string
+let olap: OlapWriter
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-analysts-'))
+  olap = await createDuckDbOlap({ folder, partitions: 1, logger: { info() {}, warn() {}, error() {} } })
+  const view = (id: string, path: string, source: string, bytes: number) =>
+    eventLine(id, { source, e: { anonymousId: `n${id}`, properties: { path, bytes } } })
+  await olap.write({
+    parts: [
+      olapPart(1, {
+        events: [view('a', '/x', 'live', 1), view('b', '/x', 'live', 2), view('c', '/y', 'import-1', 4)],
+        aggregates: [2, 1].map((n) => aggregateRow({ size: HOUR, n, events: n })),
+        definitions: [definitionState('page_views', 'COUNT')],
+        late: [lateEvent(eventLine('l'))],
+      }),
+    ],
+  })
+})
+afterAll(async () => {
+  await olap.close()
+  await rm(folder, { recursive: true })
+})
+
+const at = new Date(T0).toISOString()
+
+it.each([
+  [0, [[at, 3, 3]]],
+  [
+    1,
+    [
+      ['/x', 2, 3],
+      ['/y', 1, 4],
+    ],
+  ],
+  [2, [['NL', 3]]],
+  [3, [['LATE', 'page_view', 'older than the horizon', 1, at]]],
+  [4, [['import-1', 1, at, at]]],
+])('runs example %i of docs/analysts.md', async (i, rows) => {
+  expect((await olap.sql(examples[i])).rows).toEqual(rows)
+})
+
+it('tries every example', () => {
+  expect(examples).toHaveLength(5)
+})
+
+it.each(['raw_events', 'minly_points', 'hourly_points'])('describes every column of %s', async (table) => {
+  const columns = (await olap.sql(`DESCRIBE ${table}`)).rows.map(([name]) => `\`${name}\``)
+  const section = page.slice(
+    page.indexOf(`\`${table}\`:`) === -1 ? page.indexOf('`minly_points`, ') : page.indexOf(`\`${table}\`:`),
+  )
+  expect(columns.filter((column) => !section.includes(column))).toEqual([])
+})
