@@ -23,15 +23,17 @@ export const createGraphqlHandler = ({ services, authenticate, log, keepAliveMs 
   const server = createGraphqlServer(createSchema(), log)
   const http = createHttpTransport({ server, services, authenticate })
   const webSocket = createWebSocketTransport({ server, services, authenticate, log, keepAliveMs })
+  let closing: Promise<void> | undefined
   return {
     handleGraphql: (request: IncomingMessage, response: ServerResponse, body: ScannedBody | null): Promise<void> =>
       http.handle(request, response, body),
     handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer): void =>
       webSocket.upgrade(request, socket, head),
     /** Ends streams and sockets in a way that makes clients connect again. */
-    async close(): Promise<void> {
+    close(): Promise<void> {
       http.close()
-      await webSocket.close()
+      closing ??= webSocket.close()
+      return closing
     },
   }
 }

@@ -1,7 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { ReadableStream } from 'node:stream/web'
 import type { Authenticate } from '#gateway/auth.ts'
 import { clientAddress } from '#gateway/collect/client-address.ts'
 import type { GraphqlProblems } from '#gateway/collect/graphql-problems.ts'
@@ -44,7 +42,7 @@ const send = async (answer: Response, response: ServerResponse): Promise<void> =
   }
   if (answer.headers.get('content-type')?.startsWith('text/event-stream')) {
     // Ends when the client leaves; the stream is asked for more only as fast as the socket takes it.
-    await pipeline(Readable.fromWeb(answer.body as ReadableStream), response).catch(() => {})
+    await pipeline(answer.body as AsyncIterable<Uint8Array>, response).catch(() => {})
   } else response.end(Buffer.from(await answer.arrayBuffer()))
 }
 
