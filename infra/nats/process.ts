@@ -7,6 +7,8 @@ import { promisify } from 'node:util'
 
 const PID_FILE = 'nats-server.pid'
 const END_MS = 10_000
+/** The server's clients have lost the same parent: they drain, and need the server for it. */
+const DRAIN_S = 3
 
 /** A zombie, which only waits for its parent to read its exit code, does not count. */
 export const isRunning = (pid: number): boolean => {
@@ -64,7 +66,7 @@ const signalTo = (pid: number, signal: NodeJS.Signals): void => {
  * reads a pipe whose other end only this process holds.
  */
 export const watchOver = async (folder: string, pid: number, exited: Promise<unknown>): Promise<void> => {
-  const watchdog = spawn('sh', ['-c', 'read -r _; kill -TERM "$0"', String(pid)], {
+  const watchdog = spawn('sh', ['-c', `read -r _; sleep ${DRAIN_S}; kill -TERM "$0"`, String(pid)], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   })
