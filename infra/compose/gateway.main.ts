@@ -1,17 +1,30 @@
 import { randomUUID } from 'node:crypto'
+import type { Logger } from 'pino'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { createAuthenticator } from '#gateway/auth.ts'
 import { createCollector } from '#gateway/collect/collector.ts'
 import { createCollectMetrics } from '#gateway/collect/metrics.ts'
 import { createSchemaCheck } from '#gateway/collect/schema-check.ts'
+import { createGraphqlHandler } from '#gateway/graphql/handler.ts'
 import { createHttpServer } from '#gateway/http/server.ts'
+import { createLiveView } from '#gateway/live/live-view.ts'
+import { createMetricReader } from '#gateway/live/metric-reader.ts'
+import { createMetricAdmin } from '#gateway/metrics/metric-admin.ts'
+import type { LogWriter } from '#gateway/ports.ts'
 import { type Config, loadConfig } from '#infra/config.ts'
 import { openGeoIp } from '#infra/geoip/geoip.ts'
-import { connectNats } from '#infra/nats/connect.ts'
+import { connectNats, type Nats } from '#infra/nats/connect.ts'
 import { createKeyStore } from '#infra/nats/keys.ts'
 import { createLogWriter } from '#infra/nats/log.ts'
+import { createMetricStore } from '#infra/nats/metrics.ts'
+import { createOlapClient } from '#infra/nats/olap-client.ts'
+import { createCheckpointFeed } from '#infra/nats/outputs.ts'
+import { createReports } from '#infra/nats/reports.ts'
+import { readDurability } from '#infra/nats/server.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
 import { BUILTIN_SCHEMAS } from '#schema/builtin-schemas.ts'
+import type { Deployment } from '#schema/keys.ts'
+import { DEFAULT_LATENESS_HORIZON_MS, DEFAULT_OUT_OF_ORDERNESS_MS } from '#schema/limits.ts'
 import { createLogger, onStop, reportReady } from './child.ts'
 import { watchConnection } from './connection.ts'
 
@@ -19,42 +32,92 @@ import { watchConnection } from './connection.ts'
 const DRAIN_MS = 12_000
 const CLOSE_MS = 2_000
 
+/** The tenant of a first start. */
+const FIRST_TENANT = 'main'
+const TENANT_SETTINGS = {
+  latenessHorizonMs: DEFAULT_LATENESS_HORIZON_MS,
+  outOfOrdernessMs: DEFAULT_OUT_OF_ORDERNESS_MS,
+}
+
+/** The reading side: live view, metrics, GraphQL. */
+const composeReading = async (nats: Nats, deployment: Deployment, log: LogWriter, logger: Logger) => {
+  const { partitions } = deployment
+  const clock = { now: Date.now }
+  const metrics = await createMetricStore(nats)
+  const admin = createMetricAdmin({ metrics, log, partitions })
+  await admin.completeUnfinished()
+  await admin.ensureBuiltinMetrics(FIRST_TENANT)
+  const reports = createReports(nats)
+  const olap = createOlapClient(nats)
+  const view = createLiveView({ feed: createCheckpointFeed(nats), metrics, partitions, clock, reports, log: logger })
+  const reader = createMetricReader({
+    view,
+    metrics,
+    olap,
+    clock,
+    deploymentId: deployment.id,
+    horizonMs: () => TENANT_SETTINGS.latenessHorizonMs,
+  })
+  return {
+    services: { view, reader, metrics, admin, olap, reports, clock, partitions, tenantSettings: () => TENANT_SETTINGS },
+    async close(): Promise<void> {
+      await view.close()
+      reports.stop()
+      metrics.stop()
+    },
+  }
+}
+
 const main = async (config: Config): Promise<void> => {
   const logger = createLogger('gateway', config.logLevel)
   const nats = await connectNats(config.natsUrl ?? `nats://127.0.0.1:${config.natsPort}`, 'millrace gateway')
-  const { partitions } = await ensureDeployment(nats, { partitions: config.partitions })
+  const deployment = await ensureDeployment(nats, { partitions: config.partitions })
   const connection = watchConnection(nats, logger)
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const keys = await createKeyStore(nats)
+  const authenticate = createAuthenticator(keys)
+  const log = createLogWriter(nats)
   const collector = createCollector({
-    log: createLogWriter(nats),
+    log,
     geoip: await openGeoIp(),
     clock: { now: Date.now },
     metrics: createCollectMetrics(registry),
     checkSchema: createSchemaCheck(BUILTIN_SCHEMAS),
-    partitions,
+    partitions: deployment.partitions,
     processId: randomUUID(),
     frames: { onFailure: (partition, reason) => logger.warn({ partition, reason }, 'a frame was not confirmed') },
   })
+  const reading = await composeReading(nats, deployment, log, logger)
+  const durability = await readDurability(config.natsMonitorUrl)
+  const graphql = createGraphqlHandler({
+    services: { ...reading.services, collector, durability: () => durability },
+    authenticate,
+    log: logger,
+  })
   const server = createHttpServer({
     collector,
-    authenticate: createAuthenticator(keys),
+    authenticate,
     registry,
+    graphql: graphql.handleGraphql,
+    upgrade: graphql.handleUpgrade,
     readiness: () => {
       const problems = connection.problems()
+      if (!reading.services.view.isReady()) problems.push('the recent windows are still being loaded')
       return { ready: problems.length === 0, problems }
     },
     onError: (error, where) => logger.error({ err: error, where }, 'a request failed unexpectedly'),
   })
   const port = await server.listen(config.port, config.host)
   reportReady({ http: port })
-  logger.info({ port }, 'gateway started')
+  logger.info({ port, durability }, 'gateway started')
   onStop(logger, DRAIN_MS + CLOSE_MS + 1_000, async () => {
+    await graphql.close()
     const closed = server.close(DRAIN_MS + CLOSE_MS)
     const drained = await collector.drain(DRAIN_MS)
     if (!drained) logger.warn('frames were still waiting for the log; their senders were not answered')
     await closed
+    await reading.close()
     keys.stop()
     await nats.close()
   })
