@@ -14,10 +14,10 @@ const project = (name: string, options: object) => ({
 export default defineConfig({
   test: {
     projects: [
-      project('unit', {}),
-      // Servers and processes share two cores with each other: few at once, and patience.
-      project('int', { testTimeout: 60_000, hookTimeout: 120_000, maxWorkers: 2 }),
-      project('e2e', { testTimeout: 300_000, hookTimeout: 180_000, fileParallelism: false }),
+      // One after the other: servers and processes share two cores with each other, few at once, with patience.
+      project('unit', { sequence: { groupOrder: 0 } }),
+      project('int', { testTimeout: 60_000, hookTimeout: 120_000, maxWorkers: 2, sequence: { groupOrder: 1 } }),
+      project('e2e', { testTimeout: 300_000, hookTimeout: 180_000, maxWorkers: 1, sequence: { groupOrder: 2 } }),
     ],
   },
 })
