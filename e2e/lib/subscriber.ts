@@ -1,0 +1,134 @@
+import { type Client, createClient } from 'graphql-ws'
+import { WebSocket } from 'ws'
+import type { TestProduct } from '#infra/testing/product.ts'
+import { type MetricChoice, POINT_FIELDS, type Point, pointKey } from './graphql.ts'
+
+interface Update {
+  kind: 'SNAPSHOT' | 'DELTA' | 'RESET'
+  points: Point[]
+  cursor: string
+}
+
+/** A dashboard that comes back with its cursor whenever its connection ends. */
+export interface Subscriber extends AsyncDisposable {
+  /** The last value pushed of each point, by its key. */
+  points: ReadonlyMap<string, Point>
+  /** Updates by kind. */
+  kinds: Record<Update['kind'], number>
+  /** Subscriptions that gave at least one update, or none yet but were not refused. */
+  connections(): number
+  /** Points that were pushed again just as they had been: seen twice. */
+  repeated: Point[]
+  /** Points whose revision went back: something was lost, or came from somewhere else. */
+  backwards: Point[]
+  /** Resolves when `condition` holds, asked after every update; rejects after a minute. */
+  sees(what: string, condition: (points: ReadonlyMap<string, Point>) => boolean, deadlineMs?: number): Promise<void>
+}
+
+const SUBSCRIPTION = `subscription ($name: String!, $window: Duration!, $by: [String!], $last: Int!, $after: Cursor) {
+  metric(name: $name, window: { tumbling: $window }, by: $by, last: $last, after: $after) {
+    kind cursor points { ${POINT_FIELDS} }
+  }
+}`
+const LAST = 1_000
+const AGAIN_MS = 100
+const DEADLINE_MS = 60_000
+
+const sameAs = (one: Point | undefined, other: Point): boolean =>
+  one !== undefined &&
+  one.revision === other.revision &&
+  one.status === other.status &&
+  one.value === other.value &&
+  one.events === other.events
+
+/** What was pushed, and what should never have been. */
+const createRecord = () => {
+  const points = new Map<string, Point>()
+  const kinds = { SNAPSHOT: 0, DELTA: 0, RESET: 0 }
+  const repeated: Point[] = []
+  const backwards: Point[] = []
+  const add = ({ kind, points: pushed }: Update): void => {
+    kinds[kind]++
+    if (kind !== 'DELTA') points.clear()
+    for (const point of pushed) {
+      const key = pointKey(point)
+      const known = points.get(key)
+      if (sameAs(known, point)) repeated.push(point)
+      if (known && known.revision > point.revision) backwards.push(point)
+      points.set(key, point)
+    }
+  }
+  return { points, kinds, repeated, backwards, add }
+}
+
+/** Resolves after the first update. */
+export const subscribe = async (product: TestProduct, choice: MetricChoice): Promise<Subscriber> => {
+  const record = createRecord()
+  const listeners = new Set<() => void>()
+  const leaving = new AbortController()
+  const first = Promise.withResolvers<void>()
+  let connections = 0
+  let cursor: string | undefined
+  const connect = (): Client =>
+    createClient({
+      url: product.endpoints.ws,
+      webSocketImpl: WebSocket,
+      connectionParams: { authorization: `Bearer ${product.keys.readToken}` },
+      // Reconnecting is done here: a subscription goes on after its cursor.
+      retryAttempts: 0,
+      lazyCloseTimeout: 0,
+    })
+  const follow = async (): Promise<void> => {
+    const client = connect()
+    const leave = () => client.terminate()
+    leaving.signal.addEventListener('abort', leave)
+    try {
+      const variables = { ...choice, last: LAST, after: cursor }
+      let counted = false
+      for await (const { data, errors } of client.iterate<{ metric: Update }>({ query: SUBSCRIPTION, variables })) {
+        if (errors || !data) throw new Error(JSON.stringify(errors))
+        if (!counted) connections++
+        counted = true
+        cursor = data.metric.cursor
+        record.add(data.metric)
+        first.resolve()
+        for (const listener of listeners) listener()
+      }
+    } finally {
+      leaving.signal.removeEventListener('abort', leave)
+      await client.dispose()
+    }
+  }
+  const run = async (): Promise<void> => {
+    while (!leaving.signal.aborted) {
+      // A gateway that is away, or not ready yet, is asked again.
+      await follow().catch(() => {})
+      if (!leaving.signal.aborted) await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
+    }
+  }
+  const running = run()
+  await first.promise
+  return {
+    ...record,
+    connections: () => connections,
+    sees: (what, condition, deadlineMs = DEADLINE_MS) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if (!condition(record.points)) return
+          clearTimeout(timer)
+          listeners.delete(look)
+          resolve()
+        }
+        const timer = setTimeout(() => {
+          listeners.delete(look)
+          reject(new Error(`not pushed within ${deadlineMs} ms: ${what}`))
+        }, deadlineMs)
+        listeners.add(look)
+        look()
+      }),
+    [Symbol.asyncDispose]: async () => {
+      leaving.abort()
+      await running
+    },
+  }
+}
