@@ -4,7 +4,7 @@ import { isField } from '#schema/event.ts'
 import type { Condition, ConditionOp } from '#schema/metric.ts'
 
 /** SQL of a where clause; every value and path is a bound parameter. */
-export interface Clause {
+interface Clause {
   sql: string
   values: DuckDBValue[]
 }

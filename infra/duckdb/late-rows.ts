@@ -7,7 +7,7 @@ import type { Spool } from './spool.ts'
 import { identitySql } from './tables.ts'
 
 /** A late event, or one that cannot be stored, as it is spooled. Times in milliseconds since 1970. */
-export interface LateRow {
+interface LateRow {
   partition: number
   sequence: number
   index: number

@@ -11,7 +11,7 @@ import { runSql } from './sql.ts'
 import { readTotals } from './totals.ts'
 import { writeParts } from './write.ts'
 
-export interface DuckDbOlapOptions extends DatabaseOptions {
+interface DuckDbOlapOptions extends DatabaseOptions {
   /** Questions answered at the same time; more wait. */
   readers?: number
   /** A question that takes longer is interrupted. */

@@ -20,15 +20,15 @@ export interface DatabaseOptions {
   now?: () => number
 }
 
-export interface Database {
+interface Database {
   instance: DuckDBInstance
   /** The only folder that SQL may read: rows on their way into a table. */
   spool: string
 }
 
 const THREADS = 2
-/** A checkpoint of the file rewrites its newest row group: a few large ones cost half of many small ones. */
-const WAL_LIMIT = '64MB'
+/** A checkpoint of the file holds writes up, and rewrites its newest rows: rarer is cheaper, smaller is shorter. */
+const WAL_LIMIT = '32MB'
 /** What an error says when the files themselves are at fault, not the way to them. */
 const DAMAGED = /WAL|corrupt|checksum|serializ|deserializ|not a valid DuckDB|INTERNAL Error/i
 

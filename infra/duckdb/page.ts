@@ -28,7 +28,7 @@ const decodeCursor = (cursor: string): PageKey => {
   throw new MillraceError('CURSOR_INVALID', 'the cursor is not one of a former answer; ask without it')
 }
 
-export interface PageQuery {
+interface PageQuery {
   /** A table with id, partition, sequence and index: together they name one row. */
   from: string
   /** Condition with $1… for `values`. */

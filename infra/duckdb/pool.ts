@@ -2,7 +2,7 @@ import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { MillraceError } from '#schema/errors.ts'
 
 /** Connections for questions: they see committed rows only and never wait for a write. */
-export interface QueryPool {
+interface QueryPool {
   /**
    * Runs `body` in a read-only transaction, so that all it reads is of one moment. Interrupted after the pool's
    * time-out: UNAVAILABLE.

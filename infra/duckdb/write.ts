@@ -9,7 +9,7 @@ import { findRefused, insertRaw, isRefusal, type RawLine, type RefusedLine, rawL
 import type { Spool } from './spool.ts'
 import { transaction } from './transaction.ts'
 
-export interface WriteDependencies {
+interface WriteDependencies {
   connection: DuckDBConnection
   spool: Spool
   logger: StoreLogger

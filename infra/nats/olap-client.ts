@@ -5,7 +5,7 @@ import { OLAP_SUBJECT } from '#schema/subjects.ts'
 import type { Nats } from './connect.ts'
 import { OLAP_HEADERS, type OlapAnswer, type OlapOperation, unavailable } from './olap-wire.ts'
 
-export interface OlapClientOptions {
+interface OlapClientOptions {
   /** Longest silence: before the first chunk, and between two. */
   timeoutMs?: number
 }

@@ -7,7 +7,7 @@ import { ACK_EVERY, answerRequest, CHUNK_BYTES, OLAP_HEADERS, type OlapAnswer, u
 
 const ACK_TIMEOUT_MS = 10_000
 
-export interface OlapServerOptions {
+interface OlapServerOptions {
   olap: OlapReader
   logger: { warn(fields: object, message: string): void }
   /** Requests that are answered or wait; one more is told to come later. */

@@ -2,10 +2,10 @@ import { MillraceError } from '#schema/errors.ts'
 import type { OlapReader } from '#schema/olap.ts'
 
 /** Questions and answers over OLAP_SUBJECT. An answer is JSON text cut into chunks; its headers number them. */
-export const OLAP_OPERATIONS = ['aggregates', 'events', 'deadLetters', 'totals', 'positions', 'sql'] as const
+const OLAP_OPERATIONS = ['aggregates', 'events', 'deadLetters', 'totals', 'positions', 'sql'] as const
 export type OlapOperation = (typeof OLAP_OPERATIONS)[number]
 
-export interface OlapRequest {
+interface OlapRequest {
   op: OlapOperation
   args: unknown[]
 }

@@ -93,7 +93,8 @@ it.each([
   ['first', [1], 2],
   ['middle', [0, 2], 3],
   ['last but one', [0, 1], 3],
-])('notices when the %s chunk is missing', async (_, numbers, total) => {
+  ['first but late', [1, 0], 2],
+])('notices when a chunk is not where it should be: the %s', async (_, numbers, total) => {
   const subscription = storage.nc.subscribe(`${OLAP_SUBJECT}.broken`, {
     callback(_error, message) {
       for (const number of numbers) {

@@ -6,7 +6,7 @@ import type { RawEvent } from '#schema/olap.ts'
 import { aggregateRow, definitionState, eventLine, HOUR, lateEvent, MINUTE, olapPart, T0 } from './fixtures.ts'
 
 /** A fresh store of two partitions; `now` is its clock. */
-export type OpenOlap = (now: () => number) => Promise<{ olap: OlapWriter; remove(): Promise<void> }>
+type OpenOlap = (now: () => number) => Promise<{ olap: OlapWriter; remove(): Promise<void> }>
 
 /** What every OLAP store must do. Adapters run it against themselves. */
 export const olapContract = (name: string, open: OpenOlap): void => {

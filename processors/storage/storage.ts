@@ -4,7 +4,7 @@ import { FramesMissing, readPart } from './part.ts'
 import { createPending } from './pending.ts'
 
 /** The part of a pino logger that storage needs. */
-export interface StorageLogger {
+interface StorageLogger {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
@@ -20,7 +20,7 @@ export interface StorageSettings {
   maintainMs: number
 }
 
-export const STORAGE_SETTINGS: StorageSettings = {
+const DEFAULTS: StorageSettings = {
   flushMs: 100,
   maxPendingBytes: 32_000_000,
   retryMs: 1_000,
@@ -63,7 +63,7 @@ const countEvents = (parts: readonly OlapPart[]): number =>
  */
 export const startStorage = async (deps: StorageDeps): Promise<Storage> => {
   const { writer, feed, clock, logger, metrics } = deps
-  const settings = { ...STORAGE_SETTINGS, ...deps.settings }
+  const settings = { ...DEFAULTS, ...deps.settings }
   const stopping = new AbortController()
   const { signal } = stopping
   const pending = createPending(settings.maxPendingBytes)

@@ -250,6 +250,15 @@ it('halts a partition whose outputs have expired, says which, and serves the oth
   expect(logger.error).toHaveBeenCalled()
 })
 
+it('halts a partition when the feed leaves a checkpoint out', async () => {
+  const [feed, writer] = [new FakeFeed(), new FakeWriter()]
+  for (const id of ['a', 'b', 'c']) feed.checkpoint(0, [{ ids: [id] }])
+  feed.outputs.get(0)?.splice(1, 1)
+  const { storage } = await start(feed, writer)
+  await vi.waitFor(() => expect(storage.problems()).toEqual([expect.stringContaining('from checkpoint 2 on')]))
+  await vi.waitFor(() => expect(writer.ids).toEqual(['a']))
+})
+
 it.each([
   ['expired from the log', (log: LogMessage[]) => log.splice(0, 1), 'messages 1 to 2 of the log'],
   ['missing at the end', (log: LogMessage[]) => log.splice(1, 1), 'messages 2 to 2 of the log'],
