@@ -15,7 +15,7 @@ export default defineConfig({
   test: {
     projects: [
       // One after the other: servers and processes share two cores with each other, few at once, with patience.
-      project('unit', { sequence: { groupOrder: 0 } }),
+      project('unit', { testTimeout: 20_000, sequence: { groupOrder: 0 } }),
       project('int', { testTimeout: 60_000, hookTimeout: 120_000, maxWorkers: 2, sequence: { groupOrder: 1 } }),
       project('e2e', { testTimeout: 300_000, hookTimeout: 180_000, maxWorkers: 1, sequence: { groupOrder: 2 } }),
     ],
