@@ -1,0 +1,63 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { connectNats } from '#infra/nats/connect.ts'
+import type { TestProduct } from '#infra/testing/product.ts'
+import type { Head } from '#schema/checkpoint.ts'
+import { HEAD_KEY, stateBucket } from '#schema/subjects.ts'
+
+const MAIN = fileURLToPath(new URL('../../infra/compose/processor.main.ts', import.meta.url))
+
+export interface HandMadeProcessor extends AsyncDisposable {
+  pid: number
+  /** Its log so far. */
+  log(): string
+}
+
+/** A processor beside the supervised one, started by hand. Resolves when it is ready. */
+export const startProcessor = async ({ endpoints, dataDir }: TestProduct): Promise<HandMadeProcessor> => {
+  const child: ChildProcess = fork(MAIN, [`--nats-url=${endpoints.nats}`, `--data=${dataDir}`], {
+    execArgv: [],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  })
+  const exited = once(child, 'exit')
+  let log = ''
+  child.stderr!.setEncoding('utf8').on('data', (chunk: string) => {
+    log += chunk
+  })
+  const ended = exited.then(() => Promise.reject(new Error(`the processor ended: ${log}`)))
+  ended.catch(() => {})
+  await Promise.race([once(child, 'message'), ended])
+  return {
+    pid: child.pid!,
+    log: () => log,
+    [Symbol.asyncDispose]: async () => {
+      // A stopped process takes no other signal.
+      child.kill('SIGKILL')
+      await exited
+    },
+  }
+}
+
+/** Who owns each partition: what the heads say, which is what fences. */
+export interface Owners extends AsyncDisposable {
+  /** Pid and epoch of the owner of each partition that has one. */
+  read(): Promise<{ pid: number; epoch: number }[]>
+}
+
+export const watchOwners = async ({ endpoints }: TestProduct, partitions: number): Promise<Owners> => {
+  const nats = await connectNats(endpoints.nats, 'e2e owners')
+  const buckets = await Promise.all(Array.from({ length: partitions }, (_, p) => nats.kvm.open(stateBucket(p))))
+  return {
+    read: async () => {
+      const entries = await Promise.all(buckets.map((bucket) => bucket.get(HEAD_KEY)))
+      return entries.flatMap((entry) => {
+        if (!entry) return []
+        const { owner, epoch } = entry.json<Head>()
+        // <host>-<pid>-<random>
+        return [{ pid: Number(owner.split('-').at(-2)), epoch }]
+      })
+    },
+    [Symbol.asyncDispose]: () => nats.nc.close(),
+  }
+}

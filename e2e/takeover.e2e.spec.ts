@@ -1,0 +1,93 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test, vi } from 'vitest'
+import type { TestProduct } from '#infra/testing/product.ts'
+import { readMetric, total } from './lib/graphql.ts'
+import { type Owners, startProcessor, watchOwners } from './lib/processor.ts'
+import { start } from './lib/start.ts'
+import { openStore, type Store } from './lib/store.ts'
+import { pageViews, track } from './lib/track.ts'
+import { until } from './lib/until.ts'
+
+const PARTITIONS = 8
+const TAKEOVER_MS = 5_000
+/** Where the machine does more than this. */
+const BUSY_MS = 3_000
+const STOPPED_MS = 20_000
+
+const BY_NOBODY = { name: 'page_views', window: 'PT1M', by: [] }
+
+/** Everything that was sent is counted once: by the metric and in the raw events. */
+const expectCounts = async (product: TestProduct, store: Store, sent: number): Promise<void> => {
+  const [from, to] = [Date.now() - 3_600_000, Date.now() + 3_600_000].map((ms) => new Date(ms).toISOString())
+  await vi.waitFor(
+    async () => {
+      const views = total((await readMetric(product, BY_NOBODY, { from, to })).values())
+      const [[stored, distinct]] = await store.sql('SELECT count(*), count(DISTINCT id) FROM raw_events')
+      expect({ views, stored, distinct }).toEqual({ views: sent, stored: sent, distinct: sent })
+    },
+    { timeout: 30_000 },
+  )
+}
+
+/** Resolves when every partition has an owner for which `isNew` holds; answers how long that took, milliseconds. */
+const takenOver = async (owners: Owners, isNew: (pid: number) => boolean): Promise<number> => {
+  const since = performance.now()
+  await until('all partitions have a new owner', async () => {
+    const pids = (await owners.read()).map(({ pid }) => pid)
+    return pids.length === PARTITIONS && pids.every(isNew)
+  })
+  return performance.now() - since
+}
+
+test('a second processor takes what is free, takes over what died, and fences what was stopped', async () => {
+  await using product = await start({ flags: [`--partitions=${PARTITIONS}`] })
+  await using store = await openStore(product)
+  await using owners = await watchOwners(product, PARTITIONS)
+  const first = product.pids().processor
+  await takenOver(owners, (pid) => pid === first)
+  const before = await owners.read()
+  let sent = 0
+  const send = async (count: number): Promise<void> => {
+    await track(product, pageViews(`e${sent}`, count))
+    sent += count
+  }
+
+  await using second = await startProcessor(product)
+  // Longer than a lease: whatever the second one could take by waiting it has had the time for.
+  const looksUntil = performance.now() + 5_000
+  await until('the second one has looked around', async () => {
+    await send(50)
+    expect(await owners.read()).toEqual(before)
+    return performance.now() > looksUntil
+  })
+  await expectCounts(product, store, sent)
+
+  process.kill(first, 'SIGKILL')
+  await send(100)
+  const afterKill = await takenOver(owners, (pid) => pid !== first)
+  console.log(`after SIGKILL all partitions had a new owner within ${Math.round(afterKill)} ms`)
+  expect(afterKill).toBeLessThan(TAKEOVER_MS + BUSY_MS)
+  expect((await owners.read()).filter(({ pid }) => pid === second.pid).length).toBeGreaterThan(0)
+  await expectCounts(product, store, sent)
+
+  const stopped = await until('the supervisor has started another one', () => product.pids().processor)
+  await until('it owns something', async () => (await owners.read()).some(({ pid }) => pid === stopped))
+  const stopUntil = performance.now() + STOPPED_MS
+  void send(100)
+  process.kill(stopped, 'SIGSTOP')
+  const afterStop = await takenOver(owners, (pid) => pid === second.pid)
+  console.log(`after SIGSTOP the other one had all partitions within ${Math.round(afterStop)} ms`)
+  expect(afterStop).toBeLessThan(TAKEOVER_MS + BUSY_MS)
+  await until('it was stopped long enough', async () => {
+    await send(50)
+    return performance.now() > stopUntil
+  })
+  const epochs = await owners.read()
+  process.kill(stopped, 'SIGCONT')
+  const log = join(product.dataDir, 'logs', 'processor.log')
+  await until('it was fenced', async () => /fenced:/.test(await readFile(log, 'utf8')))
+  await send(100)
+  await expectCounts(product, store, sent)
+  expect(await owners.read()).toEqual(epochs)
+})
