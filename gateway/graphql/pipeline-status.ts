@@ -38,7 +38,7 @@ const heldBy = (
   if (report.lagSeconds >= NOTABLE_LAG_SECONDS) return `${report.pendingEvents} events wait for the processor`
   if (!clock) return null
   if (clock.idle) return 'no events come: it follows the partitions that have some'
-  return `the newest event, less ${formatDuration(outOfOrdernessMs)} for events out of order`
+  return `the newest event, less ${formatDuration(outOfOrdernessMs)}`
 }
 
 const ofPartition = (

@@ -5,6 +5,7 @@ import { createAuthenticator } from '#gateway/auth.ts'
 import { createCollector } from '#gateway/collect/collector.ts'
 import { createCollectMetrics } from '#gateway/collect/metrics.ts'
 import { createSchemaCheck } from '#gateway/collect/schema-check.ts'
+import { createPage } from '#gateway/dashboard/page.ts'
 import { createGraphqlHandler } from '#gateway/graphql/handler.ts'
 import { createHttpServer } from '#gateway/http/server.ts'
 import { createLiveView } from '#gateway/live/live-view.ts'
@@ -101,6 +102,7 @@ const main = async (config: Config): Promise<void> => {
     registry,
     graphql: graphql.handleGraphql,
     upgrade: graphql.handleUpgrade,
+    page: await createPage(),
     readiness: () => {
       const problems = connection.problems()
       if (!reading.services.view.isReady()) problems.push('the recent windows are still being loaded')
