@@ -25,7 +25,7 @@ const openBrowser = async () => {
 const state = (page: Page) => page.locator('#state').getAttribute('data-state')
 /** Page views of the last hour, from the line under the chart's title. */
 const total = async (page: Page): Promise<number> =>
-  Number((await page.locator('#chart-sub').textContent()).split(' ')[0].replaceAll(',', ''))
+  Number(((await page.locator('#chart-sub').textContent()) ?? '').split(' ')[0].replaceAll(',', ''))
 
 test.skipIf(!executablePath)('a newcomer sees numbers move, and again after the gateway was killed', async () => {
   await using browser = await openBrowser()
