@@ -61,17 +61,18 @@ const endLeftovers = async (folder: string): Promise<void> => {
 }
 
 /** Keeps processes.json (name → pid of what runs now) true. Writes follow each other. */
-export const createProcessTable = (folder: string): { set(name: string, pid: number | null): Promise<void> } => {
+export const createProcessTable = (folder: string) => {
   const pids = new Map<string, number>()
   let written = Promise.resolve()
   return {
-    set: (name, pid) => {
+    set: (name: string, pid: number | null): void => {
       if (pid === null) pids.delete(name)
       else pids.set(name, pid)
       const now = Object.fromEntries(pids)
       // The folder may be gone at the very end; nobody reads the file then.
       written = written.then(() => writeJson(join(folder, PROCESSES), now)).catch(() => {})
-      return written
     },
+    /** Resolves when the file says what was set last. */
+    written: () => written,
   }
 }

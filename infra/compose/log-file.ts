@@ -18,20 +18,34 @@ export const openLogFile = (folder: string, name: string, onProblem: (line: stri
   const stream = createWriteStream(file, { flags: 'a' })
   // A full disk must not end the supervisor.
   stream.on('error', () => {})
+  const isNews = createRepetitionFilter(REPEAT_MS, () => performance.now())
   return {
     write: (line) => {
       stream.write(`${line}\n`)
       const problem = problemIn(line)
-      if (problem !== null) onProblem(`${name}: ${problem}`)
+      if (problem !== null && isNews(problem)) onProblem(`${name}: ${problem}`)
     },
+  }
+}
+
+const REPEAT_MS = 30_000
+
+/** Whether a text was not let through within the last `quietMs`: one cause must not fill a terminal. */
+export const createRepetitionFilter = (quietMs: number, now: () => number) => {
+  const shownAt = new Map<string, number>()
+  return (text: string): boolean => {
+    for (const [shown, at] of shownAt) if (now() - at >= quietMs) shownAt.delete(shown)
+    if (shownAt.has(text)) return false
+    shownAt.set(text, now())
+    return true
   }
 }
 
 const WARN = 40
 
-/** The message of a warning or an error, in one line; null for all others. */
+/** The message of a warning or an error, in one line; null for all others. nats-server warns of each crash it mends. */
 export const problemIn = (line: string): string | null => {
-  const server = /^\[\d+\] \S+ \S+ \[(?:WRN|ERR|FTL)\] (.*)$/.exec(line)
+  const server = /^\[\d+\] \S+ \S+ \[(?:ERR|FTL)\] (.*)$/.exec(line)
   if (server) return server[1]
   if (!line.startsWith('{')) return null
   try {

@@ -105,6 +105,7 @@ const createGroup = ({ config, say }: StartDependencies) => {
       for (const rank of [...new Set(ranks.values())].sort()) {
         await Promise.all([...ranks].map(([supervised, its]) => (its === rank ? supervised.stop() : undefined)))
       }
+      await table.written()
     },
     kill: () => {
       stopping = true
