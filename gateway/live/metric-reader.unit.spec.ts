@@ -407,3 +407,15 @@ test('a reader that leaves while it waits is forgotten at once', async () => {
   expect(await waiting).toEqual({ done: true, value: undefined })
   expect(reader.watched()).toBe(0)
 })
+
+test('subscribers that have seen the same get the very same update', async () => {
+  const { checkpoints, gateway } = await setUp()
+  const { reader } = await gateway()
+  const subscribe = async () => createPuller(await reader.subscribe(TENANT, { ...request(), last: 9 }))
+  const clients = [await subscribe(), await subscribe()]
+  for (const client of clients) await client.pull()
+  checkpoints.commit(0, [row(at(0), ['DE', '/a'], 1)])
+  const [[one], [other]] = [await clients[0].pull(), await clients[1].pull()]
+  expect(one).toBe(other)
+  expect(one.points).toHaveLength(1)
+})

@@ -2,7 +2,7 @@ import { type MeasureState, mergeState } from '#schema/measures.ts'
 import { type TenantTime, type WindowStatus, windowStatus } from '#schema/status.ts'
 import type { Operation } from './operation.ts'
 import { isAfter, type Positions } from './positions.ts'
-import type { Slice } from './slices.ts'
+import { dimsKey, type Slice } from './slices.ts'
 
 /** A point of a metric. Times are milliseconds since 1970. */
 export interface Point {
@@ -33,7 +33,7 @@ const addTo = (groups: Map<string, Group>, operation: Operation, slice: Slice, s
   for (const series of slice.series.values()) {
     if (!operation.matches(series.dims)) continue
     const dims = operation.groupOf(series.dims)
-    const key = JSON.stringify(dims)
+    const key = dimsKey(dims)
     const { events, corrections, revision } = series
     const changed = !since || isAfter(series.changed, since)
     const group = groups.get(key)

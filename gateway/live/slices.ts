@@ -38,6 +38,13 @@ export interface SliceTable {
   forgotten: number[]
 }
 
+/** Dimensions as a key: with lengths, so that no value can look like two. */
+export const dimsKey = (dims: readonly (string | null)[]): string => {
+  let key = ''
+  for (const value of dims) key += value === null ? '-' : `${value.length}:${value}`
+  return key
+}
+
 export const newTable = (row: AggregateRow, partitions: number): SliceTable => ({
   tenant: row.tenant,
   metric: row.metric,
@@ -76,7 +83,7 @@ export interface Origin {
 /** Adds a row to its slice. */
 export const foldRow = (slice: Slice, row: AggregateRow, origin: Origin): void => {
   const { partition, checkpoint } = origin
-  const key = JSON.stringify(row.dims)
+  const key = dimsKey(row.dims)
   let series = slice.series.get(key)
   if (!series) {
     series = newSeries(row, slice.changed.length)

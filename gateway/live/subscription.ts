@@ -1,6 +1,7 @@
 import type { MetricStore } from '#gateway/ports.ts'
 import { MillraceError } from '#schema/errors.ts'
 import { RETENTION } from '#schema/limits.ts'
+import type { Changes } from './changes.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
 import type { LiveView, Moment } from './live-view.ts'
 import type { MetricRequest } from './metric-reader.ts'
@@ -133,18 +134,24 @@ export const createSubscribe = (options: SubscribeOptions) => {
     return sent
   }
 
+  // Whoever has seen the same and waits for nothing from the store gets the very same update: it is executed once.
+  const shared = new WeakMap<Changes, Update>()
+
   /** What is new since `sent`, or undefined; moves `sent` on. */
   const advance = (sent: Sent): Update | undefined => {
-    const points = sent.pending.take()
-    const now = view.moment(sent.operation.tenant)
-    if (!sent.watch.isDue() && now !== sent.moment) {
-      const changes = sent.watch.changes(sent.moment, now)
-      sent.pending.add(changes.stored, now.positions)
-      points.push(...changes.points)
-      sent.moment = now
-      sent.asOf = view.asOf()
-    }
-    return points.length > 0 ? toUpdate('DELTA', points, sent) : undefined
+    const { pending, watch, operation } = sent
+    const taken = pending.take()
+    const now = view.moment(operation.tenant)
+    if (watch.isDue() || now === sent.moment) return taken.length > 0 ? toUpdate('DELTA', taken, sent) : undefined
+    const changes = watch.changes(sent.moment, now)
+    pending.add(changes.stored, now.positions)
+    sent.moment = now
+    sent.asOf = view.asOf()
+    if (taken.length + changes.points.length === 0) return undefined
+    if (taken.length + pending.ranges().length > 0) return toUpdate('DELTA', [...taken, ...changes.points], sent)
+    const update = shared.get(changes) ?? toUpdate('DELTA', changes.points, sent)
+    shared.set(changes, update)
+    return update
   }
 
   const isCurrent = ({ operation }: Sent): boolean => {
