@@ -123,6 +123,8 @@ const main = async (config: Config): Promise<void> => {
     await olap.close()
   }
   readiness = () => [...connection.problems(), ...storage.problems()]
+  // Ready means that a question that is asked now is answered.
+  await nats.nc.flush()
   reportReady({ admin: admin.port })
   logger.info({ owner, admin: admin.port, positions: storage.positions() }, 'storage started')
 }
