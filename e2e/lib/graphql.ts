@@ -7,9 +7,14 @@ export interface GraphqlAnswer<T = unknown> {
 }
 
 /** A POST to /graphql whose body is given as it is. Without a key there is no authorization header. */
-export const postGraphql = async <T>(url: string, key: string | null, body: BodyInit): Promise<GraphqlAnswer<T>> => {
+export const postGraphql = async <T>(
+  url: string,
+  key: string | null,
+  body: BodyInit,
+  extra: Record<string, string> = {},
+): Promise<GraphqlAnswer<T>> => {
   const authorization: Record<string, string> = key === null ? {} : { authorization: `Bearer ${key}` }
-  const headers = { 'content-type': 'application/json', ...authorization }
+  const headers = { 'content-type': 'application/json', ...authorization, ...extra }
   const response = await fetch(url, { method: 'POST', headers, body })
   return { status: response.status, ...((await response.json()) as object) }
 }

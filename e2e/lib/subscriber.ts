@@ -1,3 +1,4 @@
+import type { GraphQLFormattedError } from 'graphql'
 import { type Client, createClient } from 'graphql-ws'
 import { WebSocket } from 'ws'
 import type { TestProduct } from '#infra/testing/product.ts'
@@ -15,7 +16,7 @@ export interface Subscriber extends AsyncDisposable {
   points: ReadonlyMap<string, Point>
   /** Updates by kind. */
   kinds: Record<Update['kind'], number>
-  /** Subscriptions that gave at least one update, or none yet but were not refused. */
+  /** Subscriptions that gave at least one update. */
   connections(): number
   /** Points that were pushed again just as they had been: seen twice. */
   repeated: Point[]
@@ -67,6 +68,7 @@ export const subscribe = async (product: TestProduct, choice: MetricChoice): Pro
   const listeners = new Set<() => void>()
   const leaving = new AbortController()
   const first = Promise.withResolvers<void>()
+  const refusals: GraphQLFormattedError[] = []
   let connections = 0
   let cursor: string | undefined
   const connect = (): Client =>
@@ -78,6 +80,13 @@ export const subscribe = async (product: TestProduct, choice: MetricChoice): Pro
       retryAttempts: 0,
       lazyCloseTimeout: 0,
     })
+  /** Only what may be different next time is asked again. */
+  const refuse = (errors: readonly GraphQLFormattedError[]): void => {
+    if (errors.every(({ extensions }) => extensions?.retryable === true)) return
+    first.reject(new Error(JSON.stringify(errors)))
+    refusals.push(...errors)
+    leaving.abort()
+  }
   const follow = async (): Promise<void> => {
     const client = connect()
     const leave = () => client.terminate()
@@ -86,7 +95,7 @@ export const subscribe = async (product: TestProduct, choice: MetricChoice): Pro
       const variables = { ...choice, last: LAST, after: cursor }
       let counted = false
       for await (const { data, errors } of client.iterate<{ metric: Update }>({ query: SUBSCRIPTION, variables })) {
-        if (errors || !data) throw new Error(JSON.stringify(errors))
+        if (errors || !data) return refuse(errors ?? [])
         if (!counted) connections++
         counted = true
         cursor = data.metric.cursor
@@ -121,7 +130,7 @@ export const subscribe = async (product: TestProduct, choice: MetricChoice): Pro
         }
         const timer = setTimeout(() => {
           listeners.delete(look)
-          reject(new Error(`not pushed within ${deadlineMs} ms: ${what}`))
+          reject(new Error(`not pushed within ${deadlineMs} ms: ${what}; refused: ${JSON.stringify(refusals)}`))
         }, deadlineMs)
         listeners.add(look)
         look()
