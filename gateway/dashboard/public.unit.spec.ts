@@ -32,8 +32,18 @@ test('windows of long ago are shown where they are', () => {
 })
 
 test('no more than the last windows are shown', () => {
-  const filled = fillWindows([at(0), at(90)], MINUTE, 60, 90 * MINUTE)
+  const filled = fillWindows(
+    Array.from({ length: 91 }, (_, i) => at(i)),
+    MINUTE,
+    60,
+    90 * MINUTE,
+  )
   expect([filled.length, filled[0].start / MINUTE]).toEqual([60, 31])
+})
+
+test('a window of long ago and one in the future leave the present in sight', () => {
+  const filled = fillWindows([at(5), at(100), at(400)], MINUTE, 60, 100 * MINUTE)
+  expect(starts(filled)).toEqual(Array.from({ length: 20 }, (_, i) => 82 + i))
 })
 
 test('sizes and ages are short', () => {
@@ -70,12 +80,13 @@ test('a series keeps the newest value of each point and the newest windows', () 
   say('SNAPSHOT', 'a', [point(1, 'DE', 1), point(2, 'DE', 2), point(2, null, 5)])
   say('DELTA', 'b', [point(3, 'DE', 4), point(2, 'DE', 3)])
   expect(series.windows().map(({ value }: { value: number }) => value)).toEqual([8, 4])
-  expect(series.totals()).toEqual([
+  expect(series.totals(0)).toEqual([
     ['DE', 7],
     [null, 5],
   ])
+  expect(series.totals(3 * MINUTE)).toEqual([['DE', 4]])
   say('RESET', 'c', [point(9, 'AT', 1)])
-  expect(series.totals()).toEqual([['AT', 1]])
+  expect(series.totals(0)).toEqual([['AT', 1]])
 })
 
 test('a series goes on from its newest cursor, and from none when that is refused', async () => {

@@ -46,40 +46,42 @@ export const createBoard = ({ socket, onAsOf }) => {
   let countries
   let isDrawing = false
 
+  const filled = (name) => {
+    const { sizeMs, last } = WINDOWS[window]
+    return fillWindows(series.get(name).windows(), sizeMs, last, Date.now())
+  }
+
   const drawTile = (tile, metric) => {
-    const one = series.get(metric.name)
-    const { sizeMs, last, unit } = WINDOWS[window]
-    const filled = fillWindows(one.windows(), sizeMs, last, Date.now())
-    const [before, now] = [filled.at(-2), filled.at(-1)]
+    const shown = filled(metric.name)
+    const [before, now] = [shown.at(-2), shown.at(-1)]
     tile.querySelector('.value').textContent = now ? metric.format(now.value) : '–'
-    const note = before ? `${metric.format(before.value)} in the ${unit} before` : 'waiting for events'
-    tile.querySelector('.before').textContent = one.problem() ?? note
+    const note = before ? `${metric.format(before.value)} in the ${WINDOWS[window].unit} before` : 'waiting for events'
+    tile.querySelector('.before').textContent = series.get(metric.name).problem() ?? note
     tile.setAttribute('aria-checked', String(metric === selected))
-    if (filled.length > 0)
-      sparkline(
-        tile.querySelector('svg'),
-        filled.map(({ value }) => value),
-      )
+    const values = shown.map(({ value }) => value)
+    if (values.length > 0) sparkline(tile.querySelector('svg'), values)
   }
 
   const drawChart = () => {
-    const { sizeMs, last, unit, span } = WINDOWS[window]
-    const filled = fillWindows(series.get(selected.name).windows(), sizeMs, last, Date.now())
-    const total = filled.reduce((sum, { value }) => sum + value, 0)
-    const until = filled.length > 0 ? ` until ${hourMinute(filled.at(-1).end)}` : ''
-    find('chart-title').textContent = `${selected.title} per ${unit}`
-    find('chart-sub').textContent = selected.sums
-      ? `${selected.format(total)} in ${span}${until}`
-      : `distinct in each ${unit}`
-    chart.show(filled, { name: selected.title, format: selected.format })
+    const { unit, span } = WINDOWS[window]
+    const { name, title, format, sums } = selected
+    const shown = filled(name)
+    const total = shown.reduce((sum, { value }) => sum + value, 0)
+    const until = shown.length > 0 ? ` until ${hourMinute(shown.at(-1).end)}` : ''
+    find('chart-title').textContent = `${title} per ${unit}`
+    find('chart-sub').textContent = sums ? `${format(total)} in ${span}${until}` : `distinct in each ${unit}`
+    chart.show(shown, { name: title, format })
   }
 
   const draw = () => {
     isDrawing = false
     for (const [i, metric] of METRICS.entries()) drawTile(find('tiles').children[i], metric)
     drawChart()
-    showBars(find('pages'), pages.totals(), { label: (path) => path ?? '(none)' })
-    showBars(find('countries'), countries.totals(), { label: (code) => (code === null ? 'Unknown' : country(code)) })
+    const from = filled('page_views')[0]?.start ?? 0
+    showBars(find('pages'), pages.totals(from), { label: (path) => path ?? '(none)' })
+    showBars(find('countries'), countries.totals(from), {
+      label: (code) => (code === null ? 'Unknown' : country(code)),
+    })
     const known = [...series.values()].map((one) => one.asOf()).filter(Boolean)
     if (known.length > 0) onAsOf(Math.max(...known))
   }
@@ -107,7 +109,7 @@ export const createBoard = ({ socket, onAsOf }) => {
       query: PIPELINE,
       variables: () => ({}),
       onData: ({ pipeline }) => {
-        showPipeline(parts, pipeline, Date.now())
+        showPipeline(parts, pipeline)
         onAsOf(Date.parse(pipeline.asOf))
       },
       onError: () => {

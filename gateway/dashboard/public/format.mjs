@@ -31,8 +31,8 @@ const DAY_MS = 86_400_000
 export const clock = (ms) => secondTime.format(ms)
 export const hourMinute = (ms) => minuteTime.format(ms)
 /** With the day where the reader could be in doubt, and the year where it is another one. */
-export const moment = (ms) => {
-  if (Date.now() - ms < DAY_MS / 2) return minuteTime.format(ms)
+export const moment = (ms, withSeconds = false) => {
+  if (Date.now() - ms < DAY_MS / 2) return (withSeconds ? secondTime : minuteTime).format(ms)
   return new Date(ms).getFullYear() === new Date().getFullYear() ? dayTime.format(ms) : fullDay.format(ms)
 }
 

@@ -1,4 +1,4 @@
-import { age, clock, decimal, number } from './format.mjs'
+import { decimal, moment, number } from './format.mjs'
 
 const node = (name, className, text) => {
   const element = document.createElement(name)
@@ -33,28 +33,33 @@ const fact = (term, value) => {
   return group
 }
 
-/** The state of the pipeline: rates, then each partition with its watermark and what holds it. */
-export const showPipeline = ({ facts, partitions, durability }, status, now) => {
+const partitionRow = (id, watermark, why, isProblem) => {
+  const item = document.createElement('li')
+  const mark = watermark ? moment(Date.parse(watermark), true) : '–'
+  item.append(node('span', 'id', id), node('span', 'mark', mark), node('span', 'why', why ?? 'no events yet'))
+  item.title = why ?? ''
+  if (isProblem) item.dataset.problem = ''
+  return item
+}
+
+/** The state of the pipeline: rates, then each partition with its watermark and what holds it, then imports. */
+export const showPipeline = ({ facts, partitions, durability }, status) => {
   facts.replaceChildren(
     fact('Events / s', decimal(status.eventsPerSecond)),
     fact('Processing lag', `${decimal(status.consumerLagSeconds)} s`),
     fact('Waiting', number(status.partitions.reduce((sum, { pendingEvents }) => sum + Number(pendingEvents), 0))),
   )
   durability.textContent = status.durability === 'FSYNCED' ? 'every event synced to disk' : 'durability not verified'
+  const live = status.partitions.filter(({ source }) => source === 'live')
+  const imports = Map.groupBy(
+    status.partitions.filter(({ source }) => source !== 'live'),
+    ({ source }) => source,
+  )
   partitions.replaceChildren(
-    ...status.partitions.map(({ partition, owner, source, watermark, heldBy }) => {
-      const item = document.createElement('li')
-      const at = watermark ? Date.parse(watermark) : null
-      const mark = at === null ? '–' : now - at < 86_400_000 ? clock(at) : `${age(now - at)} ago`
-      const name = source === 'live' ? '' : ` ${source}`
-      item.append(
-        node('span', 'id', `${partition}`),
-        node('span', 'mark', mark + name),
-        node('span', 'why', heldBy ?? 'no events yet'),
-      )
-      item.title = heldBy ?? ''
-      if (!owner) item.dataset.problem = ''
-      return item
+    ...live.map(({ partition, owner, watermark, heldBy }) => partitionRow(`${partition}`, watermark, heldBy, !owner)),
+    ...[...imports].map(([source, parts]) => {
+      const lowest = parts.map(({ watermark }) => watermark).sort()[0]
+      return partitionRow('↥', lowest, source, false)
     }),
   )
 }

@@ -20,9 +20,11 @@ export const fillWindows = (windows, sizeMs, last, now) => {
   const newest = windows.at(-1).start
   const current = Math.floor(now / sizeMs) * sizeMs
   const isRecent = current - newest < last * sizeMs
-  const until = isRecent ? Math.max(newest, current) : newest
-  const earliest = isRecent ? Math.min(windows[0].start, until - (FEWEST - 1) * sizeMs) : windows[0].start
-  const from = Math.max(earliest, until - (last - 1) * sizeMs)
+  // An event whose clock runs ahead must not push the present out of sight.
+  const until = isRecent ? Math.min(Math.max(newest, current), current + sizeMs) : newest
+  const limit = until - (last - 1) * sizeMs
+  const oldest = windows.find(({ start }) => start >= limit)?.start ?? until
+  const from = isRecent ? Math.max(limit, Math.min(oldest, until - (FEWEST - 1) * sizeMs)) : oldest
   const filled = []
   for (let start = from; start <= until; start += sizeMs) {
     filled.push(byStart.get(start) ?? { start, end: start + sizeMs, value: 0, status: null })

@@ -70,10 +70,11 @@ export const createSeries = ({ socket, name, window, by, last, onChange }) => {
           const value = list.reduce((sum, point) => sum + (point.value ?? 0), 0)
           return { start, end: list[0].end, value, status: list[0].status }
         }),
-    /** Sums over the windows by the first dimension, the greatest first. */
-    totals: () => {
+    /** Sums by the first dimension over the windows from `from` (milliseconds) on, the greatest first. */
+    totals: (from) => {
       const sums = new Map()
-      for (const points of windows.values()) {
+      for (const [start, points] of windows) {
+        if (start < from) continue
         for (const { dimensions, value } of points.values())
           sums.set(dimensions[0], (sums.get(dimensions[0]) ?? 0) + (value ?? 0))
       }
