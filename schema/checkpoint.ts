@@ -55,6 +55,8 @@ export interface Settlement {
   /** First and last log sequence that this checkpoint read; to = from - 1 when it read none. */
   from: number
   to: number
+  /** Ranges of from..to that had expired before anybody read them: nothing of them counts anywhere. */
+  missing?: { from: number; to: number }[]
   /** Messages of aggregates and late events that stand before this one in the same checkpoint. */
   aggregates: number
   late: number

@@ -92,6 +92,12 @@ const numericMeasure = (
   value: (state) => (state.n === 0 ? null : value(state)),
 })
 
+/**
+ * Sums of decimals depend on the order of adding in their last digits, and live view, store and partitions add in
+ * different orders. 15 digits are what a double holds of any decimal.
+ */
+const stable = (value: number): number => Number(value.toPrecision(15))
+
 const addToSum = (delta: MeasureState, value: number, weight: number): void => {
   delta.sum += value * weight
 }
@@ -105,8 +111,8 @@ const MEASURES: Record<MeasureKind, Measure> = {
     },
     value: (state) => state.n,
   },
-  SUM: numericMeasure('SUM', addToSum, (state) => state.sum),
-  AVG: numericMeasure('AVG', addToSum, (state) => state.sum / state.n),
+  SUM: numericMeasure('SUM', addToSum, (state) => stable(state.sum)),
+  AVG: numericMeasure('AVG', addToSum, (state) => stable(state.sum / state.n)),
   MIN: numericMeasure(
     'MIN',
     (delta, value) => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { CheckpointDelta } from '#gateway/ports.ts'
 import { Fenced } from '#processors/ports.ts'
 import { type OwnerDeps, runPartition } from '#processors/runtime/owner.ts'
+import { readPart } from '#processors/storage/part.ts'
 import type { MetricDefinition } from '#schema/metric.ts'
 import { logStream, stateStream } from '#schema/subjects.ts'
 import { startTestNats, type TestNats } from '../testing/nats.ts'
@@ -202,6 +203,27 @@ describe('an owner on a real server', () => {
     first.stop()
     await first.done
   })
+})
+
+test('what had expired before it was read is named, and everything after it counts and is stored', async () => {
+  const define = (await nats.jsm.streams.info(logStream(0))).state.last_seq
+  await send(['lost'])
+  await nats.jsm.streams.purge(logStream(0), { seq: await send(['kept']) })
+  const holes: number[] = []
+  const first = own('first', { metrics: { checkpoint() {}, hole: (_, messages) => holes.push(messages) } })
+  const stop = new AbortController()
+  const feed = createOutputFeed(nats)
+  for await (const outputs of feed.read(0, 0, stop.signal)) {
+    expect(outputs.settlement.missing).toEqual([{ from: 1, to: define + 1 }])
+    expect(outputs.settlement.totals.main?.C).toBe(1)
+    const { part } = await readPart(feed, outputs)
+    expect(part.raw.flatMap(({ lines }) => lines).map((line) => JSON.parse(line).e.id)).toEqual(['kept'])
+    break
+  }
+  stop.abort()
+  first.stop()
+  await first.done
+  expect(holes).toEqual([define + 1])
 })
 
 test('the same message id makes one message of the log, also after the server was killed', async () => {

@@ -80,6 +80,7 @@ export const buildBatch = (
     epoch: previous.epoch,
     from: sealed.from,
     to: sealed.to,
+    ...(sealed.missing.length > 0 ? { missing: sealed.missing } : {}),
     aggregates: aggregates.length,
     late: late.length,
     totals: sealed.totals,

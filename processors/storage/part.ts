@@ -39,6 +39,12 @@ const countedLines = ({ partition, outcomes }: Settlement, { sequence, kind, dat
   return { sequence, lines: indexes.map((index) => all[index]), indexes }
 }
 
+/** First sequence from `next` on that the settlement does not say to be missing. */
+const present = (settlement: Settlement, next: number): number => {
+  const gap = settlement.missing?.find(({ from, to }) => from <= next && next <= to)
+  return gap ? present(settlement, gap.to + 1) : next
+}
+
 /**
  * What one checkpoint writes, its frames read from the log. Throws FramesMissing when the log does not have all frames
  * from..to.
@@ -48,11 +54,11 @@ export const readPart = async (feed: OutputFeed, outputs: CheckpointOutputs): Pr
   const { partition, checkpoint, from, to, totals, definitions } = settlement
   const raw: RawLines[] = []
   let bytes = ROW_BYTES * (aggregates.length + late.length)
-  let next = from
-  if (from <= to) {
+  let next = present(settlement, from)
+  if (next <= to) {
     for await (const message of feed.frames(partition, from, to)) {
       if (message.sequence !== next) break
-      next++
+      next = present(settlement, next + 1)
       bytes += message.data.length
       const lines = countedLines(settlement, message)
       if (lines && lines.lines.length > 0) raw.push(lines)

@@ -18,6 +18,8 @@ import { firstLiveMinute, isLate, minuteOf, type SourceClock } from './watermark
 export interface Sealed {
   from: number
   to: number
+  /** Ranges of from..to that are gone from the log. */
+  missing: { from: number; to: number }[]
   rows: AggregateRow[]
   late: { tenant: string; event: LateEvent }[]
   totals: Record<string, Counts>
@@ -54,6 +56,7 @@ export class PartitionFold {
   private totals = noTotals()
   private outcomes: Record<string, string> = {}
   private definitions: DefinitionState[] = []
+  private missing: { from: number; to: number }[] = []
   private settingsChanged = new Set<string>()
   private traceparent: string | undefined
   private sweptAt = 0
@@ -87,6 +90,7 @@ export class PartitionFold {
 
   /** Messages up to here are gone from the log: nothing can be counted of them. */
   skipTo(sequence: number): void {
+    this.missing.push({ from: this.sequence + 1, to: sequence })
     this.sequence = sequence
   }
 
@@ -117,6 +121,7 @@ export class PartitionFold {
     const sealed: Sealed = {
       from: this.sealedTo + 1,
       to: this.sequence,
+      missing: this.missing,
       rows,
       late: this.late,
       totals: this.totals,
@@ -149,6 +154,7 @@ export class PartitionFold {
     this.totals = noTotals()
     this.outcomes = {}
     this.definitions = []
+    this.missing = []
     this.settingsChanged.clear()
     this.traceparent = undefined
     this.pendingEvents = 0
