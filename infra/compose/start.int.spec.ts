@@ -39,7 +39,7 @@ test('a stop while a child is still starting ends everything', async () => {
   await vi.waitFor(async () => expect(Object.keys(await it.pids())).toHaveLength(4), { timeout: 30_000 })
   const pids = Object.values(await it.pids())
   await it.started.stop()
-  expect(await it.failure).toBe('gateway did not start: SIGKILL')
+  expect(await it.failure).toBe('stopped')
   expect([pids.filter(isRunning), await it.pids()]).toEqual([[], {}])
 })
 

@@ -70,8 +70,10 @@ export const startProduct = (dependencies: StartDependencies): Start => {
   }
   const ready = taken.then(() =>
     start().catch(async (error) => {
+      // What fails after a stop fails because of it.
+      const reason = group.isStopping() ? new Error('stopped', { cause: error }) : error
       await stop()
-      throw error
+      throw reason
     }),
   )
   return { ready, stop, kill: group.kill }
@@ -99,6 +101,7 @@ const createGroup = ({ config, say }: StartDependencies) => {
         throw new Error(`${service.name} did not start: ${error.message}`, { cause: error })
       })
     },
+    isStopping: () => stopping,
     log: (name: string) => openLogFile(join(config.data, 'logs'), name, say),
     stop: async () => {
       stopping = true

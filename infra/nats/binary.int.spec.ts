@@ -39,7 +39,7 @@ test('an old one is passed over, and the one that go builds is kept for the next
   const file = join(it.root, 'home/.cache/millrace/nats-server-2.15.1')
   expect(await it.find()).toBe(file)
   expect(await it.find()).toBe(file)
-  expect(it.said).toEqual(['building nats-server 2.15.1 with go: about a minute, only this once'])
+  expect(it.said).toEqual(['building nats-server 2.15.1 with go: a minute or two, only this once'])
   expect(await readdir(join(it.root, 'home/.cache/millrace'))).toEqual(['nats-server-2.15.1'])
 })
 

@@ -83,7 +83,7 @@ const cached: Step = async ({ env }) => ((await isNewEnough(cachedFile(env))) ? 
 const builtWithGo: Step = async ({ env, say }) => {
   const go = await onPath('go', env)
   if (!go) return null
-  say(`building nats-server ${PINNED} with go: about a minute, only this once`)
+  say(`building nats-server ${PINNED} with go: a minute or two, only this once`)
   return intoCache(env, async (folder) => {
     const settings = { ...env, GOBIN: folder, CGO_ENABLED: '0' }
     await run(go, ['install', `github.com/nats-io/nats-server/v2@v${PINNED}`], { env: settings, timeout: 900_000 })
