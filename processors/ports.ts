@@ -11,6 +11,13 @@ import type { ControlRecord, LogMessage } from '#schema/frame.ts'
 import type { OlapReader, Positions } from '#schema/olap.ts'
 import type { PartitionReport } from '#schema/report.ts'
 
+/** What the cores ask of a logger; pino has it. */
+export interface Logger {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
 /** The read side of one partition's log. */
 export interface PartitionLog {
   /**

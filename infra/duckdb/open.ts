@@ -1,20 +1,14 @@
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
+import type { Logger } from '#processors/ports.ts'
 import { SCHEMA } from './tables.ts'
-
-/** The part of a pino logger that the store needs. */
-export interface StoreLogger {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
-}
 
 export interface DatabaseOptions {
   /** Folder of the database file and of its spool; made when it is missing. */
   folder: string
   partitions: number
-  logger: StoreLogger
+  logger: Logger
   /** As DuckDB writes it: '1GB'. */
   memoryLimit?: string
   now?: () => number

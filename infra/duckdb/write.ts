@@ -1,9 +1,8 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type { OlapPart } from '#processors/ports.ts'
+import type { Logger, OlapPart } from '#processors/ports.ts'
 import { insertAggregates } from './aggregate-rows.ts'
 import { applyDefinitions } from './definition-rows.ts'
 import { insertLate, lateRows } from './late-rows.ts'
-import type { StoreLogger } from './open.ts'
 import { movePositions, notStored, readPositions } from './positions.ts'
 import { findRefused, insertRaw, isRefusal, type RawLine, type RefusedLine, rawLines } from './raw-rows.ts'
 import type { Spool } from './spool.ts'
@@ -12,7 +11,7 @@ import { transaction } from './transaction.ts'
 interface WriteDependencies {
   connection: DuckDBConnection
   spool: Spool
-  logger: StoreLogger
+  logger: Logger
   now: () => number
 }
 

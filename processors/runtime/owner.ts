@@ -3,7 +3,7 @@ import { type Head, STATE_FORMAT } from '#schema/checkpoint.ts'
 import type { Hash128 } from '#schema/hash.ts'
 import type { PartitionReport } from '#schema/report.ts'
 import { mergeSegments } from '#schema/segment-merge.ts'
-import { Fenced, LogHole, type PartitionLog, type ReportExchange, type StateStore } from '../ports.ts'
+import { Fenced, type Logger, LogHole, type PartitionLog, type ReportExchange, type StateStore } from '../ports.ts'
 import { PartitionFold } from '../windows/fold.ts'
 import type { IdleSettings } from '../windows/idle.ts'
 import { firstLiveMinute } from '../windows/watermark.ts'
@@ -17,12 +17,6 @@ import { createTicker } from './ticker.ts'
 const MOST_PENDING_EVENTS = 20_000
 const TICK_MS = 1_000
 const MARKS_MS = 60_000
-
-export interface Logger {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
-}
 
 export interface OwnerMetrics {
   checkpoint(partition: number, durationMs: number, events: number): void

@@ -1,5 +1,4 @@
-import { Fenced, type Leases } from '../ports.ts'
-import type { Logger } from './owner.ts'
+import { Fenced, type Leases, type Logger } from '../ports.ts'
 import { pause } from './signal.ts'
 
 const LOOK_MS = 300

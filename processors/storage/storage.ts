@@ -1,14 +1,7 @@
-import { type OlapPart, type OlapWriter, OutOfSequence, type OutputFeed, OutputsGone } from '../ports.ts'
+import { type Logger, type OlapPart, type OlapWriter, OutOfSequence, type OutputFeed, OutputsGone } from '../ports.ts'
 import { pause } from '../runtime/signal.ts'
 import { FramesMissing, readPart } from './part.ts'
 import { createPending } from './pending.ts'
-
-/** The part of a pino logger that storage needs. */
-interface StorageLogger {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
-}
 
 export interface StorageSettings {
   /** Least time between the starts of two writes. */
@@ -32,7 +25,7 @@ export interface StorageDeps {
   feed: OutputFeed
   /** Milliseconds since 1970, and milliseconds of a clock that never jumps. */
   clock: { now(): number; monotonic(): number }
-  logger: StorageLogger
+  logger: Logger
   metrics: { written(durationMs: number, events: number): void }
   /** The store is not where this process left it: only a start from its positions helps. Nothing is written any more. */
   onFatal(error: Error): void
