@@ -143,7 +143,10 @@ export interface SegmentRow extends AggregateRow {
   revision: number
 }
 
-/** Identities that were counted, with the minute of their event time: 5 words each (128-bit hash, minute). */
+/** Words of 32 bits of one identity: a 128-bit hash and the minute of its event time. */
+export const WORDS_PER_ID = 5
+
+/** Identities that were counted, WORDS_PER_ID words each. */
 export interface SegmentIds {
   tenant: string
   source: string

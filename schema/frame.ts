@@ -37,13 +37,3 @@ export interface LogMessage {
 /** `tenant=3,other=2`: events of a frame by tenant, so that nobody needs to parse a frame to count it. */
 export const encodeCounts = (counts: ReadonlyMap<string, number>): string =>
   [...counts].map(([tenant, count]) => `${tenant}=${count}`).join(',')
-
-export const decodeCounts = (text: string): Map<string, number> =>
-  new Map(
-    text === ''
-      ? []
-      : text.split(',').map((pair) => {
-          const at = pair.indexOf('=')
-          return [pair.slice(0, at), Number(pair.slice(at + 1))]
-        }),
-  )

@@ -41,7 +41,11 @@ export const RETENTION = {
   rawEvents: 30 * DAY_MS,
   minlyAggs: 90 * DAY_MS,
   hourlyAggs: 365 * DAY_MS,
-  /** Windows shorter than an hour stay in KV and in live views for this long after their last change and their end. */
+  /** Of windows in KV and in live views: shorter than an hour, and the others. See liveRetention. */
   liveShort: 2 * 3_600_000,
   liveLong: 2 * DAY_MS,
 } as const
+
+const HOUR_MS = 3_600_000
+/** How long windows of this size stay in KV and in live views after their last change and their end, milliseconds. */
+export const liveRetention = (sizeMs: number): number => (sizeMs < HOUR_MS ? RETENTION.liveShort : RETENTION.liveLong)

@@ -1,4 +1,4 @@
-import type { Segment, SegmentIds, SegmentRow } from './checkpoint.ts'
+import { type Segment, type SegmentIds, type SegmentRow, WORDS_PER_ID } from './checkpoint.ts'
 import { mergeState, stateFromJson, stateToJson } from './measures.ts'
 
 /** Says what of a segment is still needed when it is merged. */
@@ -9,7 +9,6 @@ export interface Keep {
 }
 
 const KEEP_ALL: Keep = { row: () => true, id: () => true }
-export const WORDS_PER_ID = 5
 
 const rowKey = (row: SegmentRow): string =>
   `${row.tenant}\n${row.metric}\n${row.version}\n${row.size}\n${row.start}\n${JSON.stringify(row.dims)}`

@@ -1,11 +1,10 @@
-import type { Segment, SegmentIds, SegmentRow } from './checkpoint.ts'
+import { type Segment, type SegmentIds, type SegmentRow, WORDS_PER_ID } from './checkpoint.ts'
 
 /**
  * A segment travels in chunks below the broker's message limit. Each stands alone: 4 bytes length (big-endian) of a
  * JSON header, the header, then the identity words it announces (little-endian, 32 bits each).
  */
 const CHUNK_BYTES = 700_000
-const WORDS_PER_ID = 5
 const WORD_BYTES = 4
 
 interface ChunkHeader extends Omit<Segment, 'ids' | 'rows'> {

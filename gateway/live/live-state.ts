@@ -1,11 +1,10 @@
 import type { CheckpointDelta, LoadedPartition } from '#gateway/ports.ts'
 import type { AggregateRow, Clock } from '#schema/checkpoint.ts'
-import { RETENTION } from '#schema/limits.ts'
+import { liveRetention } from '#schema/limits.ts'
 import { type TenantTime, tenantTime } from '#schema/status.ts'
 import { noPositions, type Positions, raise } from './positions.ts'
 import { foldRow, newSlice, newTable, type Origin, type SliceTable } from './slices.ts'
 
-const HOUR_MS = 3_600_000
 const NO_TIME = tenantTime([])
 
 const got = <K, V>(map: Map<K, V>, key: K, make: () => V): V => {
@@ -62,7 +61,7 @@ export const createLiveState = (partitions: number) => {
 
   const dropOld = (table: SliceTable, now: number): void => {
     const { tenant, metric, size, slices, forgotten } = table
-    const keptMs = size < HOUR_MS ? RETENTION.liveShort : RETENTION.liveLong
+    const keptMs = liveRetention(size)
     for (const slice of slices.values()) {
       if (Math.max(slice.changedAt, slice.start + size) + keptMs > now) continue
       slices.delete(slice.start)

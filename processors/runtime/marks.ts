@@ -1,5 +1,5 @@
 import type { Mark, SegmentRow } from '#schema/checkpoint.ts'
-import { RETENTION } from '#schema/limits.ts'
+import { liveRetention } from '#schema/limits.ts'
 
 interface Windows {
   tenant: string
@@ -9,9 +9,6 @@ interface Windows {
   changedAt: Map<number, number>
   mark: number
 }
-
-const HOUR_MS = 3_600_000
-export const liveRetention = (size: number): number => (size < HOUR_MS ? RETENTION.liveShort : RETENTION.liveLong)
 
 /**
  * Which windows are in the live state. One leaves a horizon after its last change and its end; the mark is the end of
@@ -60,5 +57,3 @@ export const createMarks = (known: readonly Mark[]) => {
         .map(({ tenant, metric, size, mark }) => ({ tenant, metric, size, mark })),
   }
 }
-
-export type Marks = ReturnType<typeof createMarks>

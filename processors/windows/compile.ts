@@ -37,7 +37,7 @@ const compare = (a: unknown, b: unknown): number | undefined => {
 const equal = (a: unknown, b: unknown): boolean => a === b
 
 /** What a condition says of a value. Values of different types are never equal and never ordered. */
-export const conditionTest = ({ op, value: wanted }: Condition): ((value: unknown) => boolean) => {
+const conditionTest = ({ op, value: wanted }: Condition): ((value: unknown) => boolean) => {
   const ordered = (test: (order: number) => boolean) => (value: unknown) => {
     const order = compare(value, wanted)
     return order !== undefined && test(order)

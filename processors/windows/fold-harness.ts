@@ -11,7 +11,7 @@ const SEED = Uint32Array.of(1, 2, 3, 4)
 const encoder = new TextEncoder()
 
 /** 10:00:00 of the tests' day; times below are seconds after it. */
-export const BASE = Date.UTC(2026, 0, 1, 10)
+const BASE = Date.UTC(2026, 0, 1, 10)
 export const at = (seconds: number): number => BASE + seconds * 1000
 
 export interface TestEvent {

@@ -1,6 +1,6 @@
+import { WORDS_PER_ID as WORDS } from '#schema/checkpoint.ts'
 import type { Hash128 } from '#schema/hash.ts'
 
-const WORDS = 5
 const HASH_WORDS = 4
 const SMALLEST = 64
 /** Beyond this load the table is rebuilt: linear probing stays short. */
