@@ -38,6 +38,7 @@ test('whatever is killed during an import, nothing is lost, nothing counts twice
   const report = await runImport(product, [`--batch=${BATCH}`, `--url=${gate.url}`])
   expect(report).toMatchObject({ lines: SAMPLE_EVENTS, accepted: SAMPLE_EVENTS, verdicts: {} })
   expect(report.retries).toBeGreaterThan(0)
+  expect(gate.lost()).toBeGreaterThan(0)
   expect(killer.failures).toEqual([])
   for (const name of PROCESSES) {
     expect(killer.done.filter((killed) => killed === name)).toHaveLength(KILLS_OF_EACH)
@@ -46,6 +47,11 @@ test('whatever is killed during an import, nothing is lost, nothing counts twice
   }
 
   await expectSample(product, watch, store, report.source)
+  // What was sent again after it had been taken was found out, in spite of the kills between.
+  const sentAgain = gate.lost() * BATCH
+  await vi.waitFor(async () => expect((await store.totals()).duplicate).toBeGreaterThanOrEqual(sentAgain), {
+    timeout: 30_000,
+  })
   const stored = await storedSeries(store)
   await vi.waitFor(() => expect(pushedSeries(series.points)).toEqual(stored), { timeout: 30_000 })
   expect(series.connections()).toBeGreaterThan(1)

@@ -52,9 +52,11 @@ export const createKiller = (product: TestProduct, seed: number, times: number, 
   }
 
   return {
-    /** To be told the number of each request before it is passed on. */
-    onRequest: async (number: number): Promise<void> => {
-      if (plan[0] && number >= plan[0].request) await kill(plan.shift()!)
+    /** To be told the number of each request before it is passed on; answers whether something is killed during it. */
+    onRequest: async (number: number): Promise<boolean> => {
+      if (!plan[0] || number < plan[0].request) return false
+      await kill(plan.shift()!)
+      return true
     },
     done,
     failures,
