@@ -30,16 +30,17 @@ afterEach(async () => {
 })
 
 const silent = { warn() {} }
-const serve = (olap: Partial<OlapReader>, maxRequests?: number) => {
+/** Resolves when the server knows of the subscription. */
+const serve = async (olap: Partial<OlapReader>, maxRequests?: number) => {
   const serving = serveOlap(storage, { olap: olap as OlapReader, logger: silent, maxRequests })
   stops.push(serving.stop)
+  await storage.nc.flush()
   return serving
 }
 
 it('carries an answer of more than 5 MB whole, and small ones beside it', async () => {
   const rows = Array.from({ length: 60_000 }, (_, i) => [i, 'ÿ😀'.repeat(20)])
-  serve({ sql: async (statement) => ({ columns: [statement], rows }), positions: async () => [1, 2, 3] })
-  await gateway.nc.flush()
+  await serve({ sql: async (statement) => ({ columns: [statement], rows }), positions: async () => [1, 2, 3] })
   const client = createOlapClient(gateway)
   const [large, small] = await Promise.all([client.sql('SELECT "é"'), client.positions()])
   expect(JSON.stringify(large).length).toBeGreaterThan(5_000_000 / 2)
@@ -54,7 +55,7 @@ it('passes questions on as they were asked', async () => {
     asked.push(question)
     return answer as never
   }
-  serve({ aggregates: note({ rows: [], positions: [] }), events: note(1), deadLetters: note(2), totals: note(3) })
+  await serve({ aggregates: note({ rows: [], positions: [] }), events: note(1), deadLetters: note(2), totals: note(3) })
   const client = createOlapClient(gateway)
   const query = { tenant: 'main', metric: 'm', version: 1, size: 60_000, from: 0, to: 1 }
   expect(await client.aggregates(query)).toEqual({ rows: [], positions: [] })
@@ -70,7 +71,7 @@ it('gives the error of the store back with its code', async () => {
   const refuse = async () => {
     throw new MillraceError('CURSOR_INVALID', 'no such cursor')
   }
-  serve({ events: refuse, positions: () => Promise.reject(new Error('disk gone')) })
+  await serve({ events: refuse, positions: () => Promise.reject(new Error('disk gone')) })
   const client = createOlapClient(gateway)
   const query = { tenant: 'main', from: 0, to: 1, where: [], first: 1 }
   await expect(client.events(query)).rejects.toMatchObject({ code: 'CURSOR_INVALID', message: 'no such cursor' })
@@ -84,7 +85,7 @@ it('is unavailable at once when no store serves', async () => {
 
 it('is unavailable when the store stays silent for the time-out', async () => {
   const never = Promise.withResolvers<number[]>()
-  serve({ positions: () => never.promise })
+  await serve({ positions: () => never.promise })
   await expect(createOlapClient(gateway, { timeoutMs: 50 }).positions()).rejects.toMatchObject({ code: 'UNAVAILABLE' })
   never.resolve([])
 })
@@ -123,7 +124,7 @@ it.each([
 
 it('turns requests away that are more than it can hold, and answers the others', async () => {
   const gate = Promise.withResolvers<number[]>()
-  serve({ positions: () => gate.promise }, 3)
+  await serve({ positions: () => gate.promise }, 3)
   const client = createOlapClient(gateway)
   const asked = Array.from({ length: 5 }, () => client.positions().catch((error: MillraceError) => error.code))
   expect(await Promise.race(asked)).toBe('UNAVAILABLE')
@@ -134,7 +135,7 @@ it('turns requests away that are more than it can hold, and answers the others',
 it('answers what was asked before it stops', async () => {
   const gate = Promise.withResolvers<number[]>()
   const asked = Promise.withResolvers<void>()
-  const serving = serve({
+  const serving = await serve({
     positions: () => {
       asked.resolve()
       return gate.promise
