@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
 import { connectNats, type Nats } from '#infra/nats/connect.ts'
 import type { TestProduct } from '#infra/testing/product.ts'
 import type { Head, Settlement } from '#schema/checkpoint.ts'
@@ -10,8 +11,6 @@ const MAIN = fileURLToPath(new URL('../../infra/compose/processor.main.ts', impo
 
 export interface HandMadeProcessor extends AsyncDisposable {
   pid: number
-  /** Its log so far. */
-  log(): string
 }
 
 /** A processor beside the supervised one, started by hand. Resolves when it is ready. */
@@ -20,6 +19,9 @@ export const startProcessor = async ({ endpoints, dataDir }: TestProduct): Promi
     execArgv: [],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })
+  // A stopped process takes no other signal.
+  const end = () => child.kill('SIGKILL')
+  onTestFinished(() => void end())
   const exited = once(child, 'exit')
   let log = ''
   child.stderr!.setEncoding('utf8').on('data', (chunk: string) => {
@@ -30,10 +32,8 @@ export const startProcessor = async ({ endpoints, dataDir }: TestProduct): Promi
   await Promise.race([once(child, 'message'), ended])
   return {
     pid: child.pid!,
-    log: () => log,
     [Symbol.asyncDispose]: async () => {
-      // A stopped process takes no other signal.
-      child.kill('SIGKILL')
+      end()
       await exited
     },
   }

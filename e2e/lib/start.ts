@@ -11,13 +11,17 @@ export const temporaryFolder = async (): Promise<string> => {
   return folder
 }
 
-/** The product in a folder of this test. When the test fails, the terminal and all logs are printed. */
+/**
+ * The product in a folder of this test. It ends with the test, also with one that takes too long. When the test fails, the
+ * terminal and all logs are printed.
+ */
 export const start = async (options: ProductOptions = {}): Promise<TestProduct> => {
   const dataDir = options.dataDir ?? (await temporaryFolder())
   const product = await startProduct({ ...options, dataDir })
   // Hooks run last one first: the folder is still there.
   onTestFinished(async ({ task }) => {
     if (task.result?.state === 'fail') console.error(await product.logs())
+    await product[Symbol.asyncDispose]()
   })
   return product
 }
