@@ -104,6 +104,8 @@ export interface Leases {
   release(name: string): Promise<void>
   /** Calls back when a lease that was held is lost (another one took it). */
   onLost(listener: (name: string) => void): void
+  /** How long nobody has held this lease although it is known, milliseconds; 0 when somebody does. */
+  ownerlessMs(name: string): number
   /** How many members of this kind are alive, this one included. */
   members(): number
   close(): Promise<void>

@@ -11,6 +11,8 @@ const MAIN = fileURLToPath(new URL('../../infra/compose/processor.main.ts', impo
 
 export interface HandMadeProcessor extends AsyncDisposable {
   pid: number
+  /** What it has logged so far. */
+  log(): string
 }
 
 /** A processor beside the supervised one, started by hand. Resolves when it is ready. */
@@ -32,6 +34,7 @@ export const startProcessor = async ({ endpoints, dataDir }: TestProduct): Promi
   await Promise.race([once(child, 'message'), ended])
   return {
     pid: child.pid!,
+    log: () => log,
     [Symbol.asyncDispose]: async () => {
       end()
       await exited

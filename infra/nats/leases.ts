@@ -95,6 +95,12 @@ export const createLeases = async (
       if (revision !== undefined) await write(name, { owner, released: true }, revision).catch(() => undefined)
     },
     onLost: (listener) => void lostListeners.add(listener),
+    ownerlessMs(name) {
+      const state = seen.get(name)
+      if (!state?.value || alive(state)) return 0
+      const since = performance.now() - state.at
+      return state.value.released ? since : since - leaseMs
+    },
     members: () => [...seen].filter(([key, state]) => key.startsWith(memberPrefix) && alive(state)).length,
     async close() {
       clearInterval(timer)

@@ -3,6 +3,8 @@ import { pause } from './signal.ts'
 
 const LOOK_MS = 300
 const FAILURE_PAUSE_MS = 1_000
+/** A partition that nobody has taken for so long is taken beyond the share: who should have it may still be starting. */
+const ORPHANED_MS = 500
 
 export interface ProcessorDeps {
   partitions: number
@@ -15,8 +17,8 @@ export interface ProcessorDeps {
 const leaseName = (partition: number): string => `partition-${partition}`
 
 /**
- * Holds as many free partitions as its share is: partitions divided by the processors that are alive. It never takes one
- * whose owner is alive.
+ * Holds as many free partitions as its share is: partitions divided by the processors that are alive; more when nobody
+ * else takes them. It never takes one whose owner is alive.
  */
 export const createProcessor = ({ partitions, leases, run, logger }: ProcessorDeps) => {
   const running = new Map<number, { stop: AbortController; done: Promise<void> }>()
@@ -53,8 +55,9 @@ export const createProcessor = ({ partitions, leases, run, logger }: ProcessorDe
 
   const takeShare = async (): Promise<void> => {
     const share = Math.ceil(partitions / Math.max(1, leases.members()))
-    for (let partition = 0; partition < partitions && running.size < share; partition++) {
+    for (let partition = 0; partition < partitions; partition++) {
       if (stopping.signal.aborted || running.has(partition)) continue
+      if (running.size >= share && leases.ownerlessMs(leaseName(partition)) < ORPHANED_MS) continue
       if (await leases.acquire(leaseName(partition))) start(partition)
     }
   }
