@@ -53,8 +53,8 @@ const deps = (owner: string, over: Partial<OwnerDeps> = {}): OwnerDeps => ({
 })
 
 let frames = 0
-/** One frame with events of these ids. */
-const send = (ids: string[]): Promise<number> => {
+/** One frame with events of these ids; each is a session of its own where `key` says so. */
+const send = (ids: string[], key: (id: string) => string = () => 'k'): Promise<number> => {
   const now = Date.now()
   const lines = ids.map((id) =>
     JSON.stringify({
@@ -62,7 +62,7 @@ const send = (ids: string[]): Promise<number> => {
       source: 'live',
       receivedAt: now,
       time: now,
-      key: 'k',
+      key: key(id),
       weight: 1,
       schema: 0,
       e: { id, name: 'view' },
@@ -182,6 +182,32 @@ describe('an owner on a real server', () => {
     second.stop()
     await second.done
     expect(live.total()).toBe(301)
+    await live.stop()
+  })
+
+  test('a backlog of a hundred thousand new series is cut into checkpoints that the server takes', async () => {
+    const bySession = {
+      ...VIEWS,
+      name: 'by_session',
+      dimensions: ['sessionId'],
+      windows: [60_000, 3_600_000, 86_400_000].map((sizeMs) => ({ kind: 'TUMBLING' as const, sizeMs })),
+    }
+    await createLogWriter(nats).appendControl(
+      0,
+      { kind: 'defineMetric', tenant: 'main', metric: bySession },
+      'by-session',
+    )
+    const ids = Array.from({ length: 34_000 }, (_, i) => `id${i}`)
+    for (let at = 0; at < ids.length; at += 2_000) await send(ids.slice(at, at + 2_000), (id) => id)
+    const live = await follow()
+    const first = own('first')
+    await live.counted(34_000 * 4)
+    first.stop()
+    await first.done
+    // The cap on series leaves 10,000 names a window; every event counts all the same.
+    const most = Math.max(...live.seen.map(({ rows }) => rows.length))
+    expect(most).toBeLessThan(20_000 + 3 * 2_000 + 10)
+    expect(live.total()).toBe(34_000 * 4)
     await live.stop()
   })
 

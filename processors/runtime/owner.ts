@@ -13,8 +13,9 @@ import { createMarks } from './marks.ts'
 import { pause, Signal } from './signal.ts'
 import { createTicker } from './ticker.ts'
 
-/** Past this many events since the last seal, reading waits for the checkpoint under way: memory stays bounded. */
+/** Past this much since the last seal, reading waits for the checkpoint under way: memory and batches stay bounded. */
 const MOST_PENDING_EVENTS = 20_000
+const MOST_PENDING_SERIES = 20_000
 const TICK_MS = 1_000
 const MARKS_MS = 60_000
 
@@ -130,6 +131,8 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
     if (now.head?.epoch !== epoch) throw new Fenced(partition, `epoch ${now.head?.epoch} of ${now.head?.owner}`)
   }
 
+  const isFull = (): boolean => fold.pendingEvents >= MOST_PENDING_EVENTS || fold.pendingSeries >= MOST_PENDING_SERIES
+
   const readOn = async (): Promise<void> => {
     for await (const message of log.read(fold.sequence + 1, stopping)) {
       const before = fold.pendingEvents
@@ -138,7 +141,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
       seen.events += fold.pendingEvents - before
       lastStoredAt = message.storedAt
       changed.fire()
-      if (fold.pendingEvents >= MOST_PENDING_EVENTS) await sealed.wait(stopping)
+      while (isFull() && !stopping.aborted) await sealed.wait(stopping)
     }
   }
 

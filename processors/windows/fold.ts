@@ -94,6 +94,15 @@ export class PartitionFold {
     this.sequence = sequence
   }
 
+  /** Series with changes since the last seal: about the rows of the next checkpoint. */
+  get pendingSeries(): number {
+    let pending = 0
+    for (const { metrics } of this.tenants.values()) {
+      for (const { stores } of metrics.values()) for (const store of stores) pending += store.pending
+    }
+    return pending
+  }
+
   get hasChanges(): boolean {
     return this.sequence > this.sealedTo
   }
