@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { CheckpointDelta } from '#gateway/ports.ts'
 import { Fenced } from '#processors/ports.ts'
+import { buildBatch } from '#processors/runtime/batch.ts'
 import { type OwnerDeps, runPartition } from '#processors/runtime/owner.ts'
 import { readPart } from '#processors/storage/part.ts'
+import { PartitionFold } from '#processors/windows/fold.ts'
+import type { Head } from '#schema/checkpoint.ts'
 import type { MetricDefinition } from '#schema/metric.ts'
 import { logStream, stateStream } from '#schema/subjects.ts'
 import { startTestNats, type TestNats } from '../testing/nats.ts'
@@ -229,6 +232,31 @@ describe('an owner on a real server', () => {
     first.stop()
     await first.done
   })
+})
+
+test('a write on a head that has moved is refused as a whole, and nothing of it is stored', async () => {
+  const store = createStateStore(nats, 0)
+  const head = (owner: string, epoch: number): Head => ({
+    format: 1,
+    partition: 0,
+    epoch,
+    owner,
+    nonce: `${owner} ${epoch}`,
+    checkpoint: 0,
+    sequence: 0,
+    manifest: [],
+    marks: [],
+  })
+  const former = await store.claim(head('former', 1), 0)
+  await store.claim(head('next', 2), former)
+  const stored = (await nats.jsm.streams.info(stateStream(0))).state.last_seq
+  const fold = new PartitionFold(Uint32Array.of(1, 2, 3, 4))
+  const next = { nonce: 'late write', manifest: [], marks: [] }
+  const batch = buildBatch(fold.seal(1, 0), head('former', 1), next, 0)
+  await expect(store.commit(batch, former)).rejects.toThrow(Fenced)
+  await expect(store.claim(head('former', 3), former)).rejects.toThrow(Fenced)
+  expect((await nats.jsm.streams.info(stateStream(0))).state.last_seq).toBe(stored)
+  expect((await store.head()).head?.owner).toBe('next')
 })
 
 test('what had expired before it was read is named, and everything after it counts and is stored', async () => {
