@@ -31,7 +31,13 @@ export const ensureKeys = async (nats: Nats, folder: string): Promise<Keys> => {
   for (const [name, kind] of Object.entries(KINDS) as [keyof Keys, KeyKind][]) {
     const hash = hashOf(keys[name])
     if ((await bucket.get(hash)) !== null) continue
-    await putKey(nats, hash, { id: randomUUID(), tenant: TENANT, kind, label: 'first start', createdAt: Date.now() })
+    await putKey(nats.broker, hash, {
+      id: randomUUID(),
+      tenant: TENANT,
+      kind,
+      label: 'first start',
+      createdAt: Date.now(),
+    })
   }
   // Only now: a file that stands names keys that work.
   if (!found) await writeJson(file, keys, 0o600)

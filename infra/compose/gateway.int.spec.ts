@@ -51,7 +51,7 @@ beforeAll(async () => {
   nats = await connectNats(server.url, 'test')
   await startGateway()
   const hash = createHash('sha256').update('secret').digest('hex')
-  await putKey(nats, hash, { id: 'k', tenant: 'main', kind: 'WRITE', label: '', createdAt: 0 })
+  await putKey(nats.broker, hash, { id: 'k', tenant: 'main', kind: 'WRITE', label: '', createdAt: 0 })
   // The gateway learns of a key by its watch.
   while ((await post('')).status === 401);
 })

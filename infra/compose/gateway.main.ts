@@ -44,13 +44,20 @@ const TENANT_SETTINGS = {
 const composeReading = async (nats: Nats, deployment: Deployment, log: LogWriter, logger: Logger) => {
   const { partitions } = deployment
   const clock = { now: Date.now }
-  const metrics = await createMetricStore(nats)
+  const metrics = await createMetricStore(nats.broker)
   const admin = createMetricAdmin({ metrics, log, partitions })
   await admin.completeUnfinished()
   await admin.ensureBuiltinMetrics(FIRST_TENANT)
-  const reports = createReports(nats)
+  const reports = createReports(nats.broker)
   const olap = createOlapClient(nats)
-  const view = createLiveView({ feed: createCheckpointFeed(nats), metrics, partitions, clock, reports, log: logger })
+  const view = createLiveView({
+    feed: createCheckpointFeed(nats.broker),
+    metrics,
+    partitions,
+    clock,
+    reports,
+    log: logger,
+  })
   const reader = createMetricReader({
     view,
     metrics,
@@ -76,9 +83,9 @@ const main = async (config: Config): Promise<void> => {
   const connection = watchConnection(nats, logger)
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  const keys = await createKeyStore(nats)
+  const keys = await createKeyStore(nats.broker)
   const authenticate = createAuthenticator(keys)
-  const log = createLogWriter(nats)
+  const log = createLogWriter(nats.broker)
   const collector = createCollector({
     log,
     geoip: await openGeoIp(),

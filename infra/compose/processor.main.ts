@@ -49,8 +49,8 @@ const main = async (config: Config): Promise<void> => {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const owner = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
-  const leases = await createLeases(nats, { owner, kind: 'processor', leaseMs: config.leaseMs })
-  const reports = createReports(nats)
+  const leases = await createLeases(nats.broker, { owner, kind: 'processor', leaseMs: config.leaseMs })
+  const reports = createReports(nats.broker)
   const metrics = createMetrics(registry)
   const seed = Uint32Array.from(deployment.hashSeed)
   const settings = {
@@ -67,9 +67,9 @@ const main = async (config: Config): Promise<void> => {
         {
           partition,
           owner,
-          log: createPartitionLog(nats, partition),
-          state: createStateStore(nats, partition),
-          reports: { publish: (report) => publishPartitionReport(nats, report), partitions: reports.partitions },
+          log: createPartitionLog(nats.broker, partition),
+          state: createStateStore(nats.broker, partition),
+          reports: { publish: (report) => publishPartitionReport(nats.broker, report), partitions: reports.partitions },
           seed,
           settings,
           clock: { now: Date.now, monotonic: () => performance.now() },

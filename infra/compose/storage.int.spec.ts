@@ -37,15 +37,15 @@ beforeAll(async () => {
   const { definition } = definitionState('page_views', 'COUNT')
   for (let partition = 0; partition < PARTITIONS; partition++) {
     const record = { kind: 'defineMetric', tenant: 'main', metric: definition } as const
-    await createLogWriter(nats).appendControl(partition, record, `define-${partition}`)
+    await createLogWriter(nats.broker).appendControl(partition, record, `define-${partition}`)
   }
   owners = Array.from({ length: PARTITIONS }, (_, partition) =>
     runPartition(
       {
         partition,
         owner: 'test',
-        log: createPartitionLog(nats, partition),
-        state: createStateStore(nats, partition),
+        log: createPartitionLog(nats.broker, partition),
+        state: createStateStore(nats.broker, partition),
         reports: { publish() {}, partitions: () => [] },
         seed: Uint32Array.of(1, 2, 3, 4),
         settings: { checkpointMs: 10, liveIdleMs: 3_600_000, importIdleMs: 3_600_000 },
@@ -92,7 +92,7 @@ const send = async (frames: number): Promise<void> => {
     const lines = Array.from({ length: 10 }, () =>
       JSON.stringify(eventLine(`e${sent++}`, { time: now, receivedAt: now, country: 'NL' })),
     )
-    await createLogWriter(nats).append(
+    await createLogWriter(nats.broker).append(
       {
         partition: frame % PARTITIONS,
         messageId: `frame-${sent}`,
@@ -123,7 +123,7 @@ it('stores what was settled before it started and while it runs, and tells how i
   const metrics = await (await fetch(`${url}/metrics`)).text()
   expect(metrics).toContain(`millrace_stored_events_total ${sent}`)
   expect(metrics).toMatch(/millrace_store_checkpoint\{partition="1"\} [1-9]/)
-  const reports = createReports(nats)
+  const reports = createReports(nats.broker)
   await eventually(async () => expect(reports.storage()).toMatchObject({ deadLetters: 0 }))
   expect(reports.storage()?.positions).toEqual(await olap.positions())
   reports.stop()

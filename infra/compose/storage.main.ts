@@ -65,7 +65,7 @@ const measure = (registry: Registry, storage: Storage): void => {
 const startReports = (nats: Nats, olap: OlapWriter, storage: Storage): (() => void) => {
   const report = async (): Promise<void> => {
     const { rows } = await olap.sql('SELECT count(*) FROM dead_letters')
-    publishStorageReport(nats, {
+    publishStorageReport(nats.broker, {
       positions: [...storage.positions()],
       deadLetters: Number(rows[0][0]),
       at: Date.now(),
@@ -83,7 +83,7 @@ const main = async (config: Config): Promise<void> => {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const owner = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
-  const leases = await createLeases(nats, { owner, kind: 'storage', leaseMs: config.leaseMs })
+  const leases = await createLeases(nats.broker, { owner, kind: 'storage', leaseMs: config.leaseMs })
 
   const stopping = new AbortController()
   let stopWork = async (): Promise<void> => undefined
@@ -107,7 +107,7 @@ const main = async (config: Config): Promise<void> => {
   const olap = await createDuckDbOlap({ folder: join(config.data, 'olap'), partitions, logger })
   const storage = await startStorage({
     writer: olap,
-    feed: createOutputFeed(nats),
+    feed: createOutputFeed(nats.broker),
     clock: { now: Date.now, monotonic: () => performance.now() },
     logger,
     metrics: createMetrics(registry),

@@ -1,13 +1,16 @@
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { Broker } from './broker.ts'
+import { createNatsBroker } from './nats-broker.ts'
 
-/** One connection with its JetStream and KV clients. */
+/** One connection with its clients. `broker` is what the pipeline runs on; the others are for set-up. */
 export interface Nats {
   nc: NatsConnection
   js: JetStreamClient
   jsm: JetStreamManager
   kvm: Kvm
+  broker: Broker
   close(): Promise<void>
 }
 
@@ -25,7 +28,8 @@ export const connectNats = async (url: string, name: string): Promise<Nats> => {
   })
   const js = jetstream(nc, { timeout: 5_000 })
   const jsm = await untilUp(() => jetstreamManager(nc, { timeout: 5_000 }))
-  return { nc, js, jsm, kvm: new Kvm(js), close: () => nc.drain() }
+  const kvm = new Kvm(js)
+  return { nc, js, jsm, kvm, broker: createNatsBroker(nc, js, jsm, kvm), close: () => nc.drain() }
 }
 
 /** JetStream answers a little later than the connection: a server that has just started recovers its streams first. */

@@ -1,10 +1,6 @@
-import type { Consumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream'
-import { InvalidArgumentError } from '@nats-io/transport-node'
-import type { Nats } from './connect.ts'
+import type { Broker, ConsumeOptions, Delivery, StoredMessage } from './broker.ts'
 
-const HEARTBEAT_MS = 1_000
 const WATCHDOG_MS = 1_500
-const BUFFER_BYTES = 8_000_000
 
 /**
  * One run of a consumer as an iterator that ends when `signal` aborts, when the consumer is gone, or when the watchdog
@@ -12,23 +8,18 @@ const BUFFER_BYTES = 8_000_000
  * Never throws for trouble with the connection: the caller opens a new one from where it was.
  */
 export async function* consumeOnce(
-  nats: Nats,
+  broker: Broker,
   stream: string,
-  open: () => Promise<Consumer>,
+  from: () => Promise<ConsumeOptions>,
   signal: AbortSignal,
-): AsyncGenerator<JsMsg> {
-  let messages: ConsumerMessages
+): AsyncGenerator<StoredMessage> {
+  let messages: Delivery
   try {
-    const consumer = await open()
+    const options = await from()
     if (signal.aborted) return
-    messages = await consumer.consume({
-      max_bytes: BUFFER_BYTES,
-      expires: 5_000,
-      idle_heartbeat: HEARTBEAT_MS,
-      abort_on_missing_resource: true,
-    })
+    messages = await broker.consume(stream, options)
   } catch (error) {
-    if (error instanceof InvalidArgumentError) throw error
+    if (error instanceof TypeError) throw error
     return
   }
   let seen = 0
@@ -36,7 +27,7 @@ export async function* consumeOnce(
   let grownTo = 0
   let strikes = 0
   const watch = async (): Promise<void> => {
-    const { last_seq: last } = (await nats.jsm.streams.info(stream)).state
+    const { last } = await broker.range(stream)
     const silent = seen === seenBefore
     strikes = silent && last > seen && last > grownTo && grownTo > 0 ? strikes + 1 : 0
     // The stream may have grown by subjects that are not ours; a new consumer costs little then.

@@ -1,7 +1,6 @@
-import type { KV, KvWatchEntry } from '@nats-io/kv'
 import type { Leases } from '#processors/ports.ts'
 import { BUCKETS } from '#schema/subjects.ts'
-import type { Nats } from './connect.ts'
+import type { Broker, Bucket, BucketEntry } from './broker.ts'
 import { watchBucket } from './watch.ts'
 
 interface LeaseValue {
@@ -16,13 +15,15 @@ interface Seen {
   at: number
 }
 
+const readValue = (text: string | null): LeaseValue | null => (text === null ? null : (JSON.parse(text) as LeaseValue))
+
 /**
  * Leases in a KV bucket. A holder writes its key again and again (compare-and-set); who sees a revision stand still for
  * `leaseMs` takes over by compare-and-set on it. No clock is compared between machines. A holder that was stopped finds
  * another revision when it goes on, and what it writes meanwhile is fenced by the epoch in the partition's head.
  */
 export const createLeases = async (
-  nats: Nats,
+  broker: Broker,
   { owner, kind, leaseMs }: { owner: string; kind: string; leaseMs: number },
 ): Promise<Leases> => {
   const seen = new Map<string, Seen>()
@@ -35,16 +36,15 @@ export const createLeases = async (
     if (known && known.revision >= revision) return
     seen.set(key, { value, revision, at: performance.now() })
   }
-  const onEntry = (entry: KvWatchEntry): void =>
-    note(entry.key, entry.operation === 'PUT' ? entry.json<LeaseValue>() : null, entry.revision)
-  const { kv, stop } = await watchBucket(nats, BUCKETS.leases, onEntry)
+  const onEntry = ({ key, text, revision }: Omit<BucketEntry, 'left'>): void => note(key, readValue(text), revision)
+  const { bucket, stop } = await watchBucket(broker, BUCKETS.leases, onEntry)
 
   const alive = (state: Seen | undefined): boolean =>
     state?.value != null && !state.value.released && performance.now() - state.at < leaseMs
 
   const write = async (key: string, value: LeaseValue, revision: number): Promise<number> => {
     const text = JSON.stringify(value)
-    const next = revision === 0 ? await kv.create(key, text) : await kv.update(key, text, revision)
+    const next = revision === 0 ? await bucket.create(key, text) : await bucket.update(key, text, revision)
     note(key, value, next)
     return next
   }
@@ -59,15 +59,15 @@ export const createLeases = async (
       held.set(name, await write(name, { owner }, revision))
     } catch {
       // Refused, or no answer: the key itself tells which.
-      const entry = await kv.get(name).catch(() => undefined)
+      const entry = await bucket.get(name).catch(() => undefined)
       if (entry === undefined || !held.has(name)) return
-      if (entry?.operation === 'PUT' && entry.json<LeaseValue>().owner === owner) held.set(name, entry.revision)
+      if (entry && readValue(entry.text)?.owner === owner) held.set(name, entry.revision)
       else lose(name)
     }
   }
 
   const beat = async (): Promise<void> => {
-    await kv.put(memberPrefix + owner, JSON.stringify({ owner })).catch(() => undefined)
+    await bucket.put(memberPrefix + owner, JSON.stringify({ owner })).catch(() => undefined)
     await Promise.all([...held].map(([name, revision]) => renew(name, revision)))
   }
   let beating = Promise.resolve()
@@ -85,7 +85,7 @@ export const createLeases = async (
         held.set(name, await write(name, { owner }, state?.revision ?? 0))
         return true
       } catch {
-        await refresh(kv, name, note)
+        await refresh(bucket, name, onEntry)
         return false
       }
     },
@@ -106,7 +106,7 @@ export const createLeases = async (
       clearInterval(timer)
       await beating
       await Promise.all([...held.keys()].map((name) => leases.release(name)))
-      await kv.delete(memberPrefix + owner).catch(() => undefined)
+      await bucket.delete(memberPrefix + owner).catch(() => undefined)
       stop()
     },
   }
@@ -115,10 +115,10 @@ export const createLeases = async (
 
 /** After a lost race: what the key holds now. */
 const refresh = async (
-  kv: KV,
+  bucket: Bucket,
   name: string,
-  note: (key: string, value: LeaseValue | null, revision: number) => void,
+  onEntry: (entry: Omit<BucketEntry, 'left'>) => void,
 ): Promise<void> => {
-  const entry = await kv.get(name).catch(() => undefined)
-  if (entry) note(name, entry.operation === 'PUT' ? entry.json<LeaseValue>() : null, entry.revision)
+  const entry = await bucket.get(name).catch(() => undefined)
+  if (entry) onEntry(entry)
 }

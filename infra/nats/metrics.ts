@@ -1,8 +1,7 @@
-import { JetStreamApiError } from '@nats-io/jetstream'
 import type { MetricStore } from '#gateway/ports.ts'
 import type { MetricRecord } from '#schema/metric.ts'
 import { BUCKETS } from '#schema/subjects.ts'
-import type { Nats } from './connect.ts'
+import { type Broker, Refused } from './broker.ts'
 import { watchBucket } from './watch.ts'
 
 interface Stored {
@@ -13,7 +12,7 @@ interface Stored {
 const keyOf = (tenant: string, name: string): string => `${tenant}.${name}`
 
 /** Definitions of metrics in KV, with a copy in memory that a watch keeps up to date. */
-export const createMetricStore = async (nats: Nats): Promise<MetricStore & { stop(): void }> => {
+export const createMetricStore = async (broker: Broker): Promise<MetricStore & { stop(): void }> => {
   const stored = new Map<string, Stored>()
   const listeners = new Set<(tenant: string, record: MetricRecord) => void>()
   const remember = (key: string, record: MetricRecord, revision: number): void => {
@@ -23,8 +22,8 @@ export const createMetricStore = async (nats: Nats): Promise<MetricStore & { sto
     const tenant = key.slice(0, key.indexOf('.'))
     for (const listener of listeners) listener(tenant, record)
   }
-  const { kv, stop } = await watchBucket(nats, BUCKETS.metrics, (entry) => {
-    if (entry.operation === 'PUT') remember(entry.key, entry.json<MetricRecord>(), entry.revision)
+  const { bucket, stop } = await watchBucket(broker, BUCKETS.metrics, (entry) => {
+    if (entry.text !== null) remember(entry.key, JSON.parse(entry.text) as MetricRecord, entry.revision)
   })
   const ofTenant = (tenant: string): MetricRecord[] =>
     [...stored].filter(([key]) => key.startsWith(`${tenant}.`)).map(([, { record }]) => record)
@@ -38,11 +37,11 @@ export const createMetricStore = async (nats: Nats): Promise<MetricStore & { sto
       if (known?.record !== replaces) return false
       try {
         const text = JSON.stringify(record)
-        const revision = known ? await kv.update(key, text, known.revision) : await kv.create(key, text)
+        const revision = known ? await bucket.update(key, text, known.revision) : await bucket.create(key, text)
         remember(key, record, revision)
         return true
       } catch (error) {
-        if (error instanceof JetStreamApiError) return false
+        if (error instanceof Refused) return false
         throw error
       }
     },

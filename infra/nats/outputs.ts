@@ -1,44 +1,31 @@
-import { DeliverPolicy, JetStreamApiError, type JsMsg, type StoredMsg } from '@nats-io/jetstream'
-import type { MsgHdrs } from '@nats-io/transport-node'
 import type { CheckpointFeed } from '#gateway/ports.ts'
 import { type CheckpointOutputs, type OutputFeed, OutputsGone } from '#processors/ports.ts'
 import type { AggregateRow, LateEvent, Settlement } from '#schema/checkpoint.ts'
 import { mergeSegments } from '#schema/segment-merge.ts'
 import { HEADERS, logStream, outputFilters, settledSubject, stateStream } from '#schema/subjects.ts'
-import type { Nats } from './connect.ts'
+import type { Broker, StoredMessage } from './broker.ts'
 import { consumeOnce, pause } from './follow.ts'
 import { toLogMessage } from './log.ts'
 import { createStateStore } from './state.ts'
 
-const NO_MESSAGE = 10037
 const RETRY_MS = 200
 
-const checkpointOf = (headers: MsgHdrs | undefined): number => Number(headers?.get(HEADERS.checkpoint) ?? 0)
-
-/** First message of the subject at or after `seq`, asked of the leader; null when there is none. */
-const nextMessage = async (nats: Nats, stream: string, subject: string, seq: number): Promise<StoredMsg | null> => {
-  try {
-    return await nats.jsm.streams.getMessage(stream, { seq, next_by_subj: subject } as never)
-  } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === NO_MESSAGE) return null
-    throw error
-  }
-}
+const checkpointOf = (message: StoredMessage): number => Number(message.header(HEADERS.checkpoint) || 0)
 
 /**
  * Stream sequence from which the outputs of the checkpoints after `after` stand. Binary search over the settlements:
  * their numbers grow with the sequence.
  */
-const startOf = async (nats: Nats, partition: number, after: number): Promise<number> => {
+const startOf = async (broker: Broker, partition: number, after: number): Promise<number> => {
   const stream = stateStream(partition)
-  const { first_seq: first, last_seq: last } = (await nats.jsm.streams.info(stream)).state
+  const { first, last } = await broker.range(stream)
   let low = Math.max(1, first)
   let start = low
   let high = last
   while (low <= high) {
     const middle = Math.floor((low + high) / 2)
-    const message = await nextMessage(nats, stream, settledSubject(partition), middle)
-    if (message && checkpointOf(message.header) <= after) {
+    const message = await broker.next(stream, settledSubject(partition), middle)
+    if (message && checkpointOf(message) <= after) {
       start = message.seq + 1
       low = message.seq + 1
     } else high = middle - 1
@@ -57,15 +44,15 @@ const lines = <T>(data: Uint8Array): T[] =>
 /** Collects the messages of one checkpoint; gives them when its settlement, the last of them, has come. */
 const collector = (partition: number, after: number) => {
   let expected = after + 1
-  let aggregates: JsMsg[] = []
-  let late: JsMsg[] = []
+  let aggregates: StoredMessage[] = []
+  let late: StoredMessage[] = []
   const reset = (): void => {
     aggregates = []
     late = []
   }
-  const finish = (message: JsMsg): CheckpointOutputs | undefined => {
-    const settlement = message.json<Settlement>()
-    const mine = (part: JsMsg): boolean => checkpointOf(part.headers) === settlement.checkpoint
+  const finish = (message: StoredMessage): CheckpointOutputs | undefined => {
+    const settlement = JSON.parse(decoder.decode(message.data)) as Settlement
+    const mine = (part: StoredMessage): boolean => checkpointOf(part) === settlement.checkpoint
     const [ownAggregates, ownLate] = [aggregates.filter(mine), late.filter(mine)]
     reset()
     if (settlement.checkpoint < expected) return undefined
@@ -81,7 +68,7 @@ const collector = (partition: number, after: number) => {
   return {
     reset,
     last: () => expected - 1,
-    add(message: JsMsg): CheckpointOutputs | undefined {
+    add(message: StoredMessage): CheckpointOutputs | undefined {
       if (message.subject.startsWith('aggregates.')) aggregates.push(message)
       else if (message.subject.startsWith('late_events.')) late.push(message)
       else return finish(message)
@@ -92,7 +79,7 @@ const collector = (partition: number, after: number) => {
 
 /** Checkpoints after `after`, whole and in order; ends only when aborted, throws OutputsGone at a hole. */
 async function* checkpoints(
-  nats: Nats,
+  broker: Broker,
   partition: number,
   after: number,
   signal: AbortSignal,
@@ -101,15 +88,11 @@ async function* checkpoints(
   const parts = collector(partition, after)
   while (!signal.aborted) {
     parts.reset()
-    const open = async () => {
-      const start = await startOf(nats, partition, parts.last())
-      return nats.js.consumers.get(stream, {
-        filter_subjects: Object.values(outputFilters(partition)),
-        deliver_policy: DeliverPolicy.StartSequence,
-        opt_start_seq: start,
-      })
-    }
-    for await (const message of consumeOnce(nats, stream, open, signal)) {
+    const from = async () => ({
+      start: await startOf(broker, partition, parts.last()),
+      filters: Object.values(outputFilters(partition)),
+    })
+    for await (const message of consumeOnce(broker, stream, from, signal)) {
       const outputs = parts.add(message)
       if (outputs) yield outputs
     }
@@ -121,36 +104,30 @@ async function* checkpoints(
  * Messages from..to of a log, by batches of direct gets. Ends early where the log has expired. A replica that is behind
  * answers nothing for what the leader has: asked again.
  */
-async function* readFrames(nats: Nats, partition: number, from: number, to: number) {
+async function* readFrames(broker: Broker, partition: number, from: number, to: number) {
   const stream = logStream(partition)
   for (let next = from; next <= to; ) {
-    const batch = await nats.jsm.direct.getBatch(stream, { seq: next, batch: Math.min(to - next + 1, 256) } as never)
     let got = 0
-    for await (const message of batch) {
+    for await (const message of broker.batch(stream, next, Math.min(to - next + 1, 256))) {
       if (message.seq > to) break
       got++
       next = message.seq + 1
-      yield toLogMessage({
-        seq: message.seq,
-        headers: message.header,
-        data: message.data,
-        storedAt: message.time.getTime(),
-      })
+      yield toLogMessage(message)
     }
     if (got > 0) continue
-    if ((await nats.jsm.streams.info(stream)).state.first_seq > next) return
+    if ((await broker.range(stream)).first > next) return
     await pause(RETRY_MS)
   }
 }
 
-export const createOutputFeed = (nats: Nats): OutputFeed => ({
-  read: (partition, after, signal) => checkpoints(nats, partition, after, signal),
-  frames: (partition, from, to) => readFrames(nats, partition, from, to),
+export const createOutputFeed = (broker: Broker): OutputFeed => ({
+  read: (partition, after, signal) => checkpoints(broker, partition, after, signal),
+  frames: (partition, from, to) => readFrames(broker, partition, from, to),
 })
 
-export const createCheckpointFeed = (nats: Nats): CheckpointFeed => ({
+export const createCheckpointFeed = (broker: Broker): CheckpointFeed => ({
   async load(partition) {
-    const store = createStateStore(nats, partition)
+    const store = createStateStore(broker, partition)
     for (let tries = 0; ; tries++) {
       const { head } = await store.head()
       if (!head) return null
@@ -167,7 +144,7 @@ export const createCheckpointFeed = (nats: Nats): CheckpointFeed => ({
   async follow(partition, after, onCheckpoint, onGap) {
     const stopped = new AbortController()
     const run = async (): Promise<void> => {
-      for await (const { settlement, aggregates } of checkpoints(nats, partition, after, stopped.signal)) {
+      for await (const { settlement, aggregates } of checkpoints(broker, partition, after, stopped.signal)) {
         onCheckpoint({ settlement, rows: aggregates })
       }
     }

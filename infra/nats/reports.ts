@@ -1,33 +1,27 @@
 import type { Reports } from '#gateway/ports.ts'
 import type { PartitionReport, StorageReport } from '#schema/report.ts'
 import { PROCESSOR_REPORTS, processorReport, STORAGE_REPORT } from '#schema/subjects.ts'
-import type { Nats } from './connect.ts'
+import type { Broker } from './broker.ts'
 
 /** The newest report of every partition and of storage. Nothing durable: a missed one is followed by the next. */
-export const createReports = (nats: Nats): Reports & { stop(): void } => {
+export const createReports = (broker: Broker): Reports & { stop(): void } => {
   const partitions = new Map<number, PartitionReport>()
   let storage: StorageReport | undefined
   const listeners = new Set<() => void>()
   const tell = (): void => {
     for (const listener of listeners) listener()
   }
-  const fromProcessors = nats.nc.subscribe(PROCESSOR_REPORTS, {
-    callback(error, message) {
-      if (error) return
-      const report = message.json<PartitionReport>()
-      const known = partitions.get(report.partition)
-      // A former owner that does not know yet must not hide the new one.
-      if (known && known.epoch > report.epoch) return
-      partitions.set(report.partition, report)
-      tell()
-    },
+  const fromProcessors = broker.listen(PROCESSOR_REPORTS, (text) => {
+    const report = JSON.parse(text) as PartitionReport
+    const known = partitions.get(report.partition)
+    // A former owner that does not know yet must not hide the new one.
+    if (known && known.epoch > report.epoch) return
+    partitions.set(report.partition, report)
+    tell()
   })
-  const fromStorage = nats.nc.subscribe(STORAGE_REPORT, {
-    callback(error, message) {
-      if (error) return
-      storage = message.json<StorageReport>()
-      tell()
-    },
+  const fromStorage = broker.listen(STORAGE_REPORT, (text) => {
+    storage = JSON.parse(text) as StorageReport
+    tell()
   })
   return {
     partitions: () => [...partitions.values()].sort((a, b) => a.partition - b.partition),
@@ -37,14 +31,14 @@ export const createReports = (nats: Nats): Reports & { stop(): void } => {
       return () => listeners.delete(listener)
     },
     stop() {
-      fromProcessors.unsubscribe()
-      fromStorage.unsubscribe()
+      fromProcessors.stop()
+      fromStorage.stop()
     },
   }
 }
 
-export const publishPartitionReport = (nats: Nats, report: PartitionReport): void =>
-  nats.nc.publish(processorReport(report.partition), JSON.stringify(report))
+export const publishPartitionReport = (broker: Broker, report: PartitionReport): void =>
+  broker.notify(processorReport(report.partition), JSON.stringify(report))
 
-export const publishStorageReport = (nats: Nats, report: StorageReport): void =>
-  nats.nc.publish(STORAGE_REPORT, JSON.stringify(report))
+export const publishStorageReport = (broker: Broker, report: StorageReport): void =>
+  broker.notify(STORAGE_REPORT, JSON.stringify(report))

@@ -34,7 +34,7 @@ beforeEach(async () => {
   server = await startTestNats()
   nats = await connectNats(server.url, 'test')
   await ensureDeployment(nats, { partitions: 1 })
-  await createLogWriter(nats).appendControl(0, { kind: 'defineMetric', tenant: 'main', metric: VIEWS }, 'define')
+  await createLogWriter(nats.broker).appendControl(0, { kind: 'defineMetric', tenant: 'main', metric: VIEWS }, 'define')
 })
 afterEach(async () => {
   await nats.nc.close()
@@ -44,8 +44,8 @@ afterEach(async () => {
 const deps = (owner: string, over: Partial<OwnerDeps> = {}): OwnerDeps => ({
   partition: 0,
   owner,
-  log: createPartitionLog(nats, 0),
-  state: createStateStore(nats, 0),
+  log: createPartitionLog(nats.broker, 0),
+  state: createStateStore(nats.broker, 0),
   reports: { publish() {}, partitions: () => [] },
   seed: Uint32Array.of(1, 2, 3, 4),
   settings: { checkpointMs: 10, liveIdleMs: 3_600_000, importIdleMs: 3_600_000 },
@@ -77,7 +77,7 @@ const send = (ids: string[], key: (id: string) => string = () => 'k'): Promise<n
     data: encoder.encode(lines.join('\n')),
     counts: new Map([['main', ids.length]]),
   }
-  return createLogWriter(nats).append(frame, 20_000)
+  return createLogWriter(nats.broker).append(frame, 20_000)
 }
 
 /** Follows the checkpoints as a live view does; `counted(n)` resolves when so many events have counted. */
@@ -85,7 +85,7 @@ const follow = async () => {
   const seen: CheckpointDelta[] = []
   const waiting = new Set<() => void>()
   let gaps = 0
-  const feed = await createCheckpointFeed(nats).follow(
+  const feed = await createCheckpointFeed(nats.broker).follow(
     0,
     0,
     (delta) => {
@@ -142,7 +142,7 @@ describe('an owner on a real server', () => {
     expect(live.seen.map(({ settlement }) => settlement.checkpoint)).toEqual(live.seen.map((_, i) => i + 1))
     expect(live.gaps()).toBe(0)
     await live.stop()
-    const loaded = await createCheckpointFeed(nats).load(0)
+    const loaded = await createCheckpointFeed(nats.broker).load(0)
     expect(loaded?.rows.reduce((sum, row) => sum + row.events, 0)).toBe(5)
   })
 
@@ -173,7 +173,7 @@ describe('an owner on a real server', () => {
     }
     first.stop()
     await first.done
-    const { head } = await createStateStore(nats, 0).head()
+    const { head } = await createStateStore(nats.broker, 0).head()
     expect(head?.manifest.length).toBeLessThan(32 + 16)
     const stored = await nats.jsm.streams.info(stateStream(0), { subjects_filter: '$KV.window_state_0.segment.>' })
     expect(Object.keys(stored.state.subjects ?? {}).length).toBe(
@@ -195,7 +195,7 @@ describe('an owner on a real server', () => {
       dimensions: ['sessionId'],
       windows: [60_000, 3_600_000, 86_400_000].map((sizeMs) => ({ kind: 'TUMBLING' as const, sizeMs })),
     }
-    await createLogWriter(nats).appendControl(
+    await createLogWriter(nats.broker).appendControl(
       0,
       { kind: 'defineMetric', tenant: 'main', metric: bySession },
       'by-session',
@@ -218,7 +218,7 @@ describe('an owner on a real server', () => {
     const first = own('first')
     await send(['a', 'a', 'b'])
     const stop = new AbortController()
-    const feed = createOutputFeed(nats)
+    const feed = createOutputFeed(nats.broker)
     for await (const { settlement } of feed.read(0, 0, stop.signal)) {
       if (settlement.totals.main === undefined) continue
       expect(settlement.totals.main).toEqual({ C: 2, D: 1, L: 0, I: 0 })
@@ -235,7 +235,7 @@ describe('an owner on a real server', () => {
 })
 
 test('a write on a head that has moved is refused as a whole, and nothing of it is stored', async () => {
-  const store = createStateStore(nats, 0)
+  const store = createStateStore(nats.broker, 0)
   const head = (owner: string, epoch: number): Head => ({
     format: 1,
     partition: 0,
@@ -266,7 +266,7 @@ test('what had expired before it was read is named, and everything after it coun
   const holes: number[] = []
   const first = own('first', { metrics: { checkpoint() {}, hole: (_, messages) => holes.push(messages) } })
   const stop = new AbortController()
-  const feed = createOutputFeed(nats)
+  const feed = createOutputFeed(nats.broker)
   for await (const outputs of feed.read(0, 0, stop.signal)) {
     expect(outputs.settlement.missing).toEqual([{ from: 1, to: define + 1 }])
     expect(outputs.settlement.totals.main?.C).toBe(1)
@@ -282,7 +282,7 @@ test('what had expired before it was read is named, and everything after it coun
 
 test('the same message id makes one message of the log, also after the server was killed', async () => {
   const frame = { partition: 0, messageId: 'same', data: encoder.encode('{}'), counts: new Map([['main', 1]]) }
-  const log = createLogWriter(nats)
+  const log = createLogWriter(nats.broker)
   const first = await log.append(frame, 20_000)
   await server.restart()
   expect(await log.append(frame, 20_000)).toBe(first)

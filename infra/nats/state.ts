@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { JetStreamApiError, type StoredMsg } from '@nats-io/jetstream'
-import { headers } from '@nats-io/transport-node'
 import { type CheckpointBatch, Fenced, type StateStore, type StoredHead } from '#processors/ports.ts'
 import { type Head, STATE_FORMAT } from '#schema/checkpoint.ts'
 import { RETENTION } from '#schema/limits.ts'
@@ -15,7 +13,7 @@ import {
   stateKey,
   stateStream,
 } from '#schema/subjects.ts'
-import type { Nats } from './connect.ts'
+import { type Broker, type Headers, Refused } from './broker.ts'
 import { pause } from './follow.ts'
 
 const REQUEST_TIMEOUT_MS = 2_000
@@ -23,16 +21,15 @@ const REQUEST_TIMEOUT_MS = 2_000
 const MOST_REFUSALS = 20
 const seconds = (ms: number): string => `${Math.round(ms / 1000)}s`
 const encoder = new TextEncoder()
+const decoder = new TextDecoder()
 const json = (value: unknown): Uint8Array => encoder.encode(JSON.stringify(value))
 
 interface BatchMessage {
   subject: string
   data: Uint8Array
   ttl: string
-  headers?: Record<string, string>
+  headers?: Headers
 }
-
-const NO_MESSAGE = 10037
 
 /** Messages of one checkpoint in their order: state, outputs, settlement, head. The head's compare-and-set decides. */
 const messagesOf = (partition: number, batch: CheckpointBatch, revision: number): BatchMessage[] => {
@@ -66,60 +63,50 @@ const headMessage = (partition: number, head: Head, revision: number): BatchMess
   headers: { 'Nats-Expected-Last-Subject-Sequence': String(revision), 'Nats-Rollup': 'sub' },
 })
 
-const headersOf = (message: BatchMessage, extra: Record<string, string> = {}) => {
-  const set = headers()
-  for (const [name, value] of Object.entries({ 'Nats-TTL': message.ttl, ...message.headers, ...extra }))
-    set.set(name, value)
-  return set
-}
-
-/** The server answered no, as against not at all. */
-class Refused extends Error {}
+const headersOf = (message: BatchMessage, extra: Headers = {}): Headers => ({
+  'Nats-TTL': message.ttl,
+  ...message.headers,
+  ...extra,
+})
 
 /** Sends one atomic batch; answers the sequence of its last message. Throws when it was refused or is unknown. */
-const publishBatch = async (nats: Nats, messages: BatchMessage[]): Promise<number> => {
+const publishBatch = async (broker: Broker, messages: BatchMessage[]): Promise<number> => {
   const id = randomUUID()
   let sequence = 0
   for (const [i, message] of messages.entries()) {
     const last = i === messages.length - 1
-    const set = headersOf(message, {
+    const headers = headersOf(message, {
       'Nats-Batch-Id': id,
       'Nats-Batch-Sequence': String(i + 1),
       ...(last ? { 'Nats-Batch-Commit': '1' } : {}),
     })
     // Answers come for the first (is the batch open?) and for the last (is it committed?).
     if (i > 0 && !last) {
-      nats.nc.publish(message.subject, message.data, { headers: set })
+      broker.send(message.subject, message.data, headers)
       continue
     }
-    const reply = await nats.nc.request(message.subject, message.data, { headers: set, timeout: REQUEST_TIMEOUT_MS })
-    if (reply.data.length === 0) continue
-    const answer = reply.json<{ error?: { err_code: number; description: string }; seq?: number }>()
-    if (answer.error) throw new Refused(`${answer.error.description} (${answer.error.err_code})`)
-    sequence = answer.seq ?? 0
+    const ack = await broker.publish(message.subject, message.data, headers, REQUEST_TIMEOUT_MS)
+    sequence = ack?.seq ?? sequence
   }
   if (sequence === 0) throw new Error('the batch was not acknowledged')
   return sequence
 }
 
 /** Window state of one partition in KV bucket window_state_<p>, written by atomic batches. */
-export const createStateStore = (nats: Nats, partition: number): StateStore => {
+export const createStateStore = (broker: Broker, partition: number): StateStore => {
   const stream = stateStream(partition)
 
-  const read = async (key: string): Promise<StoredMsg | null> => {
-    try {
-      // Asked of the leader: a replica may be behind, and this decides.
-      return await nats.jsm.streams.getMessage(stream, { last_by_subj: stateKey(partition, key) })
-    } catch (error) {
-      if (error instanceof JetStreamApiError && error.code === NO_MESSAGE) return null
-      throw error
-    }
+  const read = (key: string) => broker.last(stream, stateKey(partition, key))
+  const store = async (message: BatchMessage): Promise<number> => {
+    const ack = await broker.publish(message.subject, message.data, headersOf(message), REQUEST_TIMEOUT_MS)
+    if (!ack) throw new Error(`${message.subject} was answered without an acknowledgement`)
+    return ack.seq
   }
 
   const head = async (): Promise<StoredHead> => {
     const message = await read(HEAD_KEY)
     if (!message) return { head: null, revision: 0 }
-    const stored = message.json<Head>()
+    const stored = JSON.parse(decoder.decode(message.data)) as Head
     if (stored.format > STATE_FORMAT) {
       throw new Error(
         `state of partition ${partition} has format ${stored.format}; this version reads up to ${STATE_FORMAT}: start the newer version`,
@@ -151,7 +138,7 @@ export const createStateStore = (nats: Nats, partition: number): StateStore => {
       try {
         return await head()
       } catch (error) {
-        if (nats.nc.isClosed()) throw error
+        if (broker.isClosed()) throw error
         await pause(200)
       }
     }
@@ -159,17 +146,9 @@ export const createStateStore = (nats: Nats, partition: number): StateStore => {
 
   return {
     head,
-    claim: (wanted, revision) =>
-      write(wanted, revision, async () => {
-        const message = headMessage(partition, wanted, revision)
-        const ack = await nats.js.publish(message.subject, message.data, {
-          headers: headersOf(message),
-          timeout: REQUEST_TIMEOUT_MS,
-        })
-        return ack.seq
-      }),
+    claim: (wanted, revision) => write(wanted, revision, () => store(headMessage(partition, wanted, revision))),
     commit: (batch, revision) =>
-      write(batch.head, revision, () => publishBatch(nats, messagesOf(partition, batch, revision))),
+      write(batch.head, revision, () => publishBatch(broker, messagesOf(partition, batch, revision))),
     async readSegment(ref) {
       const chunks: Uint8Array[] = []
       for (let i = 0; i < ref.chunks; i++) {
@@ -182,24 +161,18 @@ export const createStateStore = (nats: Nats, partition: number): StateStore => {
     async writeSegment(ref, chunks) {
       let last = 0
       for (const [i, data] of chunks.entries()) {
-        const message = { subject: stateKey(partition, segmentKey(ref.level, ref.id, i)), data, ttl: 'never' }
-        const ack = await nats.js.publish(message.subject, data, {
-          headers: headersOf(message),
-          timeout: REQUEST_TIMEOUT_MS,
-        })
-        last = ack.seq
+        last = await store({ subject: stateKey(partition, segmentKey(ref.level, ref.id, i)), data, ttl: 'never' })
       }
       return last
     },
     async dropLevel(level, before) {
-      await nats.jsm.streams.purge(stream, { filter: stateKey(partition, segmentKey(level, '*', '*')), seq: before })
+      await broker.purge(stream, stateKey(partition, segmentKey(level, '*', '*')), before)
     },
     async dropOrphans(keep) {
-      const info = await nats.jsm.streams.info(stream, { subjects_filter: stateKey(partition, 'segment.>') })
       const named = new Set(keep.map((ref) => stateKey(partition, segmentKey(ref.level, ref.id, '*')).slice(0, -1)))
-      for (const subject of Object.keys(info.state.subjects ?? {})) {
+      for (const subject of await broker.subjects(stream, stateKey(partition, 'segment.>'))) {
         const segment = subject.slice(0, subject.lastIndexOf('.') + 1)
-        if (!named.has(segment)) await nats.jsm.streams.purge(stream, { filter: subject })
+        if (!named.has(segment)) await broker.purge(stream, subject)
       }
     },
   }

@@ -1,5 +1,4 @@
-import type { KV, KvWatchEntry } from '@nats-io/kv'
-import type { Nats } from './connect.ts'
+import type { Broker, Bucket, BucketEntry } from './broker.ts'
 import { pause } from './follow.ts'
 
 /** A watch is opened anew this often: a consumer may stay silent after its node died. */
@@ -10,11 +9,11 @@ const REWATCH_MS = 60_000
  * told. Repeats itself (a new watch tells all keys again), so `onEntry` must be idempotent.
  */
 export const watchBucket = async (
-  nats: Nats,
-  bucket: string,
-  onEntry: (entry: KvWatchEntry) => void,
-): Promise<{ kv: KV; stop(): void }> => {
-  const kv = await nats.kvm.open(bucket)
+  broker: Broker,
+  name: string,
+  onEntry: (entry: BucketEntry) => void,
+): Promise<{ bucket: Bucket; stop(): void }> => {
+  const bucket = await broker.bucket(name)
   const stopped = new AbortController()
   let ready!: () => void
   const isReady = new Promise<void>((resolve) => {
@@ -22,15 +21,15 @@ export const watchBucket = async (
   })
 
   const watchOnce = async (): Promise<void> => {
-    if ((await kv.status()).values === 0) ready()
-    const entries = await kv.watch()
+    if (await bucket.isEmpty()) ready()
+    const entries = await bucket.watch()
     const end = (): void => entries.stop()
     const timer = setTimeout(end, REWATCH_MS)
     stopped.signal.addEventListener('abort', end)
     try {
       for await (const entry of entries) {
         onEntry(entry)
-        if ((entry.delta ?? 0) === 0) ready()
+        if (entry.left === 0) ready()
       }
     } finally {
       clearTimeout(timer)
@@ -45,5 +44,5 @@ export const watchBucket = async (
   }
   void loop()
   await isReady
-  return { kv, stop: () => stopped.abort() }
+  return { bucket, stop: () => stopped.abort() }
 }

@@ -1,0 +1,102 @@
+/**
+ * The part of NATS that Millrace rests on, so that a simulated server can stand in its place: see
+ * scripts/simulate/server. `broker.contract.ts` says what both must do.
+ */
+export interface Broker {
+  /**
+   * Stores one message, or is one of an atomic batch. Resolves with null where the server answers without an
+   * acknowledgement (a batch that is open). Rejects with Refused when the server said no, and with any other error when
+   * nobody knows whether it is stored.
+   */
+  publish(subject: string, data: Uint8Array, headers: Headers, timeoutMs: number): Promise<Ack | null>
+  /** Sends without waiting for an answer: the middle of an atomic batch. */
+  send(subject: string, data: Uint8Array, headers: Headers): void
+  /** Sequences of a stream now, asked of the leader; last is 0 when nothing was ever written. */
+  range(stream: string): Promise<{ first: number; last: number }>
+  /** Subjects of a stream that match a filter. */
+  subjects(stream: string, filter: string): Promise<string[]>
+  /** The last message of a subject, asked of the leader: a replica may be behind, and this decides. */
+  last(stream: string, subject: string): Promise<StoredMessage | null>
+  /** The first message of a subject at or after `sequence`, asked of the leader. */
+  next(stream: string, subject: string, sequence: number): Promise<StoredMessage | null>
+  /** Up to `count` messages from `sequence` on; any replica answers, so nothing may mean that it is behind. */
+  batch(stream: string, sequence: number, count: number): AsyncIterable<StoredMessage>
+  /** Removes the messages of a filter; with `before` only those of lower sequences. */
+  purge(stream: string, filter: string, before?: number): Promise<void>
+  consume(stream: string, options: ConsumeOptions): Promise<Delivery>
+  bucket(name: string): Promise<Bucket>
+  /** Core messages: nothing durable hangs on them. */
+  notify(subject: string, text: string): void
+  listen(subject: string, onText: (text: string) => void): { stop(): void }
+  isClosed(): boolean
+}
+
+export type Headers = Readonly<Record<string, string>>
+
+export interface Ack {
+  seq: number
+  /** The stream had a message of this id already: `seq` is that one's. */
+  duplicate: boolean
+}
+
+export interface StoredMessage {
+  subject: string
+  seq: number
+  /** When the broker stored it, milliseconds since 1970. */
+  storedAt: number
+  data: Uint8Array
+  /** Empty text where there is no such header. */
+  header(name: string): string
+}
+
+export interface ConsumeOptions {
+  /** First sequence to deliver. */
+  start: number
+  /** All subjects of the stream when absent. */
+  filters?: readonly string[]
+  /**
+   * A durable consumer of this name, made anew: a former one's position does not count, and whoever still reads it
+   * ends. Otherwise an ordered consumer of one's own.
+   */
+  durable?: string
+}
+
+/**
+ * Messages in order. It may end at any time, leave out what was delivered to a connection that had just gone, or fall
+ * silent after a node died: whoever needs all looks at the sequences.
+ */
+export interface Delivery extends AsyncIterable<StoredMessage> {
+  stop(): void
+}
+
+export interface BucketEntry {
+  key: string
+  /** Null: deleted. */
+  text: string | null
+  revision: number
+  /** How many entries are still to come of those that were there when the watch began. */
+  left: number
+}
+
+/** A KV bucket. Writes reject with Refused when the revision is another one. */
+export interface Bucket {
+  get(key: string): Promise<Omit<BucketEntry, 'left'> | null>
+  put(key: string, text: string): Promise<number>
+  /** Where there is none, or a deleted one. */
+  create(key: string, text: string): Promise<number>
+  update(key: string, text: string, revision: number): Promise<number>
+  delete(key: string): Promise<void>
+  isEmpty(): Promise<boolean>
+  /** Every key as it is, then every change. */
+  watch(): Promise<AsyncIterable<BucketEntry> & { stop(): void }>
+}
+
+/** The server answered no, as against not at all. `code`: its err_code. */
+export class Refused extends Error {
+  readonly code: number
+  constructor(code: number, description: string) {
+    super(`${description} (${code})`)
+    this.name = 'Refused'
+    this.code = code
+  }
+}

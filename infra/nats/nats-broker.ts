@@ -1,0 +1,149 @@
+import {
+  AckPolicy,
+  type Consumer,
+  DeliverPolicy,
+  JetStreamApiError,
+  type JetStreamClient,
+  type JetStreamManager,
+  type JsMsg,
+  type StoredMsg,
+} from '@nats-io/jetstream'
+import type { Kvm } from '@nats-io/kv'
+import { headers, InvalidArgumentError, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
+import { type Ack, type Broker, type ConsumeOptions, type Delivery, Refused, type StoredMessage } from './broker.ts'
+import { openBucket } from './nats-bucket.ts'
+
+const NO_MESSAGE = 10037
+const HEARTBEAT_MS = 1_000
+const BUFFER_BYTES = 8_000_000
+
+const toHeaders = (values: Readonly<Record<string, string>>): MsgHdrs => {
+  const set = headers()
+  for (const [name, value] of Object.entries(values)) set.set(name, value)
+  return set
+}
+
+const stored = (
+  { subject, seq, data }: { subject: string; seq: number; data: Uint8Array },
+  set: MsgHdrs | undefined,
+  storedAt: number,
+): StoredMessage => ({ subject, seq, storedAt, data, header: (name) => set?.get(name) ?? '' })
+
+const fromStored = (message: StoredMsg): StoredMessage => stored(message, message.header, message.time.getTime())
+const fromConsumer = (message: JsMsg): StoredMessage =>
+  stored(message, message.headers, Math.floor(message.info.timestampNanos / 1e6))
+
+/** Answers of the API as they are meant: no message is null, no is Refused, and everything else is not known. */
+const asked = async <T>(question: () => Promise<T>): Promise<T> => {
+  try {
+    return await question()
+  } catch (error) {
+    if (error instanceof JetStreamApiError) throw new Refused(error.code, error.message)
+    // A mistake in the code, which no repetition mends.
+    if (error instanceof InvalidArgumentError) throw new TypeError(error.message, { cause: error })
+    throw error
+  }
+}
+const orNull = async (question: () => Promise<StoredMsg | null>): Promise<StoredMessage | null> => {
+  try {
+    const message = await asked(question)
+    return message && fromStored(message)
+  } catch (error) {
+    if (error instanceof Refused && error.code === NO_MESSAGE) return null
+    throw error
+  }
+}
+
+interface Answer {
+  error?: { err_code: number; description: string }
+  seq?: number
+  duplicate?: boolean
+}
+
+const toAck = ({ error, seq = 0, duplicate = false }: Answer): Ack => {
+  if (error) throw new Refused(error.err_code, error.description)
+  return { seq, duplicate }
+}
+
+/** The durable consumer shows lag to operators; position is the checkpoint's, so it is made anew at every start. */
+const remade = async (
+  js: JetStreamClient,
+  jsm: JetStreamManager,
+  stream: string,
+  durable: string,
+  start: number,
+): Promise<Consumer> => {
+  await jsm.consumers.delete(stream, durable).catch((error: unknown) => {
+    if (!(error instanceof JetStreamApiError)) throw error
+  })
+  await jsm.consumers.add(stream, {
+    durable_name: durable,
+    ack_policy: AckPolicy.None,
+    deliver_policy: DeliverPolicy.StartSequence,
+    opt_start_seq: start,
+  })
+  return js.consumers.get(stream, durable)
+}
+
+const deliver = async (consumer: Consumer): Promise<Delivery> => {
+  const messages = await consumer.consume({
+    max_bytes: BUFFER_BYTES,
+    expires: 5_000,
+    idle_heartbeat: HEARTBEAT_MS,
+    abort_on_missing_resource: true,
+  })
+  return {
+    stop: () => messages.stop(),
+    async *[Symbol.asyncIterator]() {
+      for await (const message of messages) yield fromConsumer(message)
+    },
+  }
+}
+
+/** Broker on a real connection. */
+export const createNatsBroker = (nc: NatsConnection, js: JetStreamClient, jsm: JetStreamManager, kvm: Kvm): Broker => ({
+  async publish(subject, data, values, timeout) {
+    const reply = await nc.request(subject, data, { headers: toHeaders(values), timeout })
+    return reply.data.length === 0 ? null : toAck(reply.json<Answer>())
+  },
+  send: (subject, data, values) => nc.publish(subject, data, { headers: toHeaders(values) }),
+  async range(stream) {
+    const { state } = await asked(() => jsm.streams.info(stream))
+    return { first: state.first_seq, last: state.last_seq }
+  },
+  async subjects(stream, filter) {
+    const { state } = await asked(() => jsm.streams.info(stream, { subjects_filter: filter }))
+    return Object.keys(state.subjects ?? {})
+  },
+  last: (stream, subject) => orNull(() => jsm.streams.getMessage(stream, { last_by_subj: subject })),
+  next: (stream, subject, sequence) =>
+    orNull(() => jsm.streams.getMessage(stream, { seq: sequence, next_by_subj: subject } as never)),
+  async *batch(stream, sequence, count) {
+    const messages = await asked(() => jsm.direct.getBatch(stream, { seq: sequence, batch: count } as never))
+    for await (const message of messages) yield fromStored(message)
+  },
+  async purge(stream, filter, before) {
+    await asked(() => jsm.streams.purge(stream, { filter, ...(before === undefined ? {} : { seq: before }) }))
+  },
+  consume: (stream, { start, filters, durable }: ConsumeOptions) =>
+    asked(async () => {
+      if (durable !== undefined) return deliver(await remade(js, jsm, stream, durable, start))
+      const ordered = await js.consumers.get(stream, {
+        filter_subjects: filters ? [...filters] : undefined,
+        deliver_policy: DeliverPolicy.StartSequence,
+        opt_start_seq: start,
+      })
+      return deliver(ordered)
+    }),
+  bucket: (name) => openBucket(kvm, name),
+  notify: (subject, text) => nc.publish(subject, text),
+  listen(subject, onText) {
+    const subscription = nc.subscribe(subject, {
+      callback: (error, message) => {
+        if (!error) onText(message.string())
+      },
+    })
+    return { stop: () => subscription.unsubscribe() }
+  },
+  isClosed: () => nc.isClosed(),
+})

@@ -1,0 +1,43 @@
+import { JetStreamApiError } from '@nats-io/jetstream'
+import type { KvEntry, Kvm } from '@nats-io/kv'
+import { type Bucket, Refused } from './broker.ts'
+
+const toEntry = (entry: KvEntry) => ({
+  key: entry.key,
+  text: entry.operation === 'PUT' ? entry.string() : null,
+  revision: entry.revision,
+})
+
+const written = async (write: Promise<number>): Promise<number> => {
+  try {
+    return await write
+  } catch (error) {
+    if (error instanceof JetStreamApiError) throw new Refused(error.code, error.message)
+    throw error
+  }
+}
+
+/** Bucket on a real connection. */
+export const openBucket = async (kvm: Kvm, name: string): Promise<Bucket> => {
+  const kv = await kvm.open(name)
+  return {
+    async get(key) {
+      const entry = await kv.get(key)
+      return entry && toEntry(entry)
+    },
+    put: (key, text) => written(kv.put(key, text)),
+    create: (key, text) => written(kv.create(key, text)),
+    update: (key, text, revision) => written(kv.update(key, text, revision)),
+    delete: (key) => kv.delete(key),
+    isEmpty: async () => (await kv.status()).values === 0,
+    async watch() {
+      const entries = await kv.watch()
+      return {
+        stop: () => entries.stop(),
+        async *[Symbol.asyncIterator]() {
+          for await (const entry of entries) yield { ...toEntry(entry), left: entry.delta ?? 0 }
+        },
+      }
+    },
+  }
+}
