@@ -2,11 +2,11 @@ import { gzipSync } from 'node:zlib'
 import { createClient } from 'graphql-ws'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { WebSocket } from 'ws'
+import { ask, type GraphqlAnswer, postGraphql, readMetric, total } from '#infra/testing/graphql.ts'
 import { startProduct, type TestProduct } from '#infra/testing/product.ts'
+import { openStore, type Store } from '#infra/testing/store.ts'
 import { LIMITS } from '#schema/limits.ts'
-import { ask, type GraphqlAnswer, postGraphql, readMetric, total } from './lib/graphql.ts'
 import { HOSTILE_EVENTS, ODD_PROPERTIES } from './lib/hostile.ts'
-import { openStore, type Store } from './lib/store.ts'
 import { postEvents, type Receipt } from './lib/track.ts'
 
 let product: TestProduct

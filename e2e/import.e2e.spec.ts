@@ -1,10 +1,9 @@
 import { expect, test, vi } from 'vitest'
-
-import { ask } from './lib/graphql.ts'
+import { ask } from '#infra/testing/graphql.ts'
+import { openStore } from '#infra/testing/store.ts'
 import { runImport } from './lib/import.ts'
 import { expectSample, SAMPLE_EVENTS, valuesOf, watchSample } from './lib/sample.ts'
 import { start } from './lib/start.ts'
-import { openStore } from './lib/store.ts'
 
 const ALL_ACCEPTED = { lines: SAMPLE_EVENTS, accepted: SAMPLE_EVENTS, rejected: 0, verdicts: {} }
 

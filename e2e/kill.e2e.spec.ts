@@ -1,13 +1,12 @@
 import { expect, test, vi } from 'vitest'
-
+import { type Point, pointKey } from '#infra/testing/graphql.ts'
+import { openStore, type Store } from '#infra/testing/store.ts'
+import { subscribe } from '#infra/testing/subscriber.ts'
 import { openGate } from './lib/gate.ts'
-import { type Point, pointKey } from './lib/graphql.ts'
 import { runImport } from './lib/import.ts'
 import { createKiller, PROCESSES } from './lib/kills.ts'
 import { expectSample, SAMPLE_EVENTS, watchSample } from './lib/sample.ts'
 import { start } from './lib/start.ts'
-import { openStore, type Store } from './lib/store.ts'
-import { subscribe } from './lib/subscriber.ts'
 
 const SEED = 20_150_517
 const BATCH = 25

@@ -1,12 +1,12 @@
 import { expect, test, vi } from 'vitest'
 import { isRunning } from '#infra/nats/process.ts'
+import { type MetricChoice, readMetric, total } from '#infra/testing/graphql.ts'
 import type { TestProduct } from '#infra/testing/product.ts'
-import { type MetricChoice, readMetric, total } from './lib/graphql.ts'
+import { openStore, type Store } from '#infra/testing/store.ts'
+import { subscribe } from '#infra/testing/subscriber.ts'
+import { until } from '#infra/testing/until.ts'
 import { start, temporaryFolder } from './lib/start.ts'
-import { openStore, type Store } from './lib/store.ts'
-import { subscribe } from './lib/subscriber.ts'
 import { pageViews, track } from './lib/track.ts'
-import { until } from './lib/until.ts'
 
 const VIEWS: MetricChoice = { name: 'page_views', window: 'PT1H', by: [] }
 const DOWN_MS = 6_000

@@ -1,11 +1,11 @@
 import { expect, test, vi } from 'vitest'
+import { readMetric, total } from '#infra/testing/graphql.ts'
 import type { TestProduct } from '#infra/testing/product.ts'
-import { readMetric, total } from './lib/graphql.ts'
+import { openStore, type Store } from '#infra/testing/store.ts'
+import { until } from '#infra/testing/until.ts'
 import { type Owners, startProcessor, watchOwners } from './lib/processor.ts'
 import { start } from './lib/start.ts'
-import { openStore, type Store } from './lib/store.ts'
 import { pageViews, track } from './lib/track.ts'
-import { until } from './lib/until.ts'
 
 const PARTITIONS = 8
 const TAKEOVER_MS = 5_000

@@ -1,6 +1,6 @@
 import type { TestProduct } from '#infra/testing/product.ts'
+import { until } from '#infra/testing/until.ts'
 import { createRandom } from '#scripts/demo/random.ts'
-import { until } from './until.ts'
 
 export const PROCESSES = ['processor', 'gateway', 'storage', 'nats-server'] as const
 

@@ -1,8 +1,8 @@
 import { expect, vi } from 'vitest'
+import { type MetricChoice, type Point, pointKey, readMetric, total } from '#infra/testing/graphql.ts'
 import type { TestProduct } from '#infra/testing/product.ts'
-import { type MetricChoice, type Point, pointKey, readMetric, total } from './graphql.ts'
-import type { Store } from './store.ts'
-import { type Subscriber, subscribe } from './subscriber.ts'
+import type { Store } from '#infra/testing/store.ts'
+import { type Subscriber, subscribe } from '#infra/testing/subscriber.ts'
 
 /** What samples/README.md says, counted independently. */
 export const SAMPLE_EVENTS = 10_000

@@ -1,5 +1,5 @@
 import type { TestProduct } from '#infra/testing/product.ts'
-import { until } from './until.ts'
+import { until } from '#infra/testing/until.ts'
 
 export interface Receipt {
   accepted: number

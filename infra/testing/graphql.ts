@@ -1,4 +1,4 @@
-import type { TestProduct } from '#infra/testing/product.ts'
+import type { TestProduct } from './product.ts'
 
 export interface GraphqlAnswer<T = unknown> {
   status: number

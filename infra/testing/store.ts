@@ -1,8 +1,8 @@
 import { connectNats } from '#infra/nats/connect.ts'
 import { createOlapClient } from '#infra/nats/olap-client.ts'
-import type { TestProduct } from '#infra/testing/product.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { TenantTotals } from '#schema/olap.ts'
+import type { TestProduct } from './product.ts'
 import { until } from './until.ts'
 
 /** The OLAP store of a running product. Asks again while it is away. */

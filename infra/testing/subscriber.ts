@@ -1,8 +1,8 @@
 import type { GraphQLFormattedError } from 'graphql'
 import { type Client, createClient } from 'graphql-ws'
 import { WebSocket } from 'ws'
-import type { TestProduct } from '#infra/testing/product.ts'
 import { type MetricChoice, POINT_FIELDS, type Point, pointKey } from './graphql.ts'
+import type { TestProduct } from './product.ts'
 
 interface Update {
   kind: 'SNAPSHOT' | 'DELTA' | 'RESET'
