@@ -7,7 +7,7 @@ import type {
   SegmentRef,
   Settlement,
 } from '#schema/checkpoint.ts'
-import type { ControlRecord, LogMessage } from '#schema/frame.ts'
+import type { ControlRecord, LogMessage, Marker } from '#schema/frame.ts'
 import type { OlapReader, Positions } from '#schema/olap.ts'
 import type { PartitionReport } from '#schema/report.ts'
 
@@ -154,6 +154,7 @@ export interface OlapPart {
   /** Events that the processor found to be duplicates, by tenant. */
   duplicates: Record<string, number>
   definitions: DefinitionState[]
+  markers: Marker[]
 }
 
 /** Lines of one frame's counted events: EventLine JSON as it stands in the log. */

@@ -1,4 +1,5 @@
 import type { EventLine } from './event.ts'
+import type { Marker } from './frame.ts'
 import type { MeasureJson } from './measures.ts'
 import type { MetricDefinition } from './metric.ts'
 
@@ -68,6 +69,8 @@ export interface Settlement {
   clocks: Clock[]
   /** Definitions that took effect, deletions included. */
   definitions: DefinitionState[]
+  /** Markers among from..to, the newest of them where there are very many. */
+  markers?: Marker[]
   /** When the owner committed it, milliseconds since 1970 by its clock. For lag only. */
   at: number
 }

@@ -14,6 +14,21 @@ export type ControlRecord =
   | { kind: 'deleteMetric'; tenant: string; name: string; version: number }
   | { kind: 'tenant'; tenant: string; version: number; latenessHorizonMs: number; outOfOrdernessMs: number }
   | { kind: 'tick'; clocks: TickClock[] }
+  | ({ kind: 'marker' } & Marker)
+
+/**
+ * What a gateway sends along the way of the events, to see when it arrives: in its live view, and as a row that the OLAP
+ * store answers. It counts nowhere and moves no clock. A later one of the same gateway and partition stands for all
+ * before it.
+ */
+export interface Marker {
+  /** Of one process: another start is another gateway. */
+  gateway: string
+  /** Grows with every marker of the gateway. */
+  number: number
+  /** The gateway's clock, milliseconds since 1970. */
+  sentAt: number
+}
 
 /** A tick can only raise a watermark and say that a clock is idle, so a stale one is harmless. */
 export interface TickClock {

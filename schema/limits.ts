@@ -41,6 +41,8 @@ export const RETENTION = {
   rawEvents: 30 * DAY_MS,
   minlyAggs: 90 * DAY_MS,
   hourlyAggs: 365 * DAY_MS,
+  /** Of markers in the OLAP store: only their arrival matters. */
+  markers: DAY_MS / 24,
   /** Of windows in KV and in live views: shorter than an hour, and the others. See liveRetention. */
   liveShort: 2 * 3_600_000,
   liveLong: 2 * DAY_MS,

@@ -1,4 +1,5 @@
 import type { AggregateRow } from './checkpoint.ts'
+import type { Marker } from './frame.ts'
 import type { Condition } from './metric.ts'
 
 /** What became durable in the OLAP store: per partition the last checkpoint whose rows it holds (0: none). */
@@ -76,6 +77,11 @@ export interface StoredDeadLetter {
   watermark: number | null
 }
 
+/** A marker that is a row of the store, and with it all that stood before it in its partition. */
+export interface StoredMarker extends Pick<Marker, 'number'> {
+  partition: number
+}
+
 export interface TenantTotals {
   stored: number
   late: number
@@ -83,7 +89,7 @@ export interface TenantTotals {
   invalid: number
 }
 
-/** A question to the OLAP store and its answer. All but `sql` are of one tenant. */
+/** A question to the OLAP store and its answer. All but `sql`, `positions` and `markers` are of one tenant. */
 export interface OlapReader {
   aggregates(query: AggregatesQuery): Promise<{ rows: OlapRow[]; positions: Positions }>
   events(query: EventsQuery): Promise<Page<RawEvent>>
@@ -91,6 +97,8 @@ export interface OlapReader {
   /** Events by what became of them, as the store has them: a late event that had counted already is a duplicate. */
   totals(tenant: string): Promise<TenantTotals>
   positions(): Promise<Positions>
+  /** The newest marker of a gateway in each partition that has one. */
+  markers(gateway: string): Promise<StoredMarker[]>
   /** One read-only statement over all tenants, for operators. No access to files or settings. */
   sql(statement: string): Promise<{ columns: string[]; rows: unknown[][] }>
 }

@@ -60,4 +60,5 @@ export const maintainTables = async (connection: DuckDBConnection, now: number):
     const sql = `DELETE FROM ${table} WHERE stored_at < epoch_ms($1::BIGINT)`
     await connection.run(sql, [now - kept[table]])
   }
+  await connection.run('DELETE FROM markers WHERE stored_at < epoch_ms($1::BIGINT)', [now - RETENTION.markers])
 }

@@ -3,6 +3,7 @@ import { readAggregates } from './aggregates.ts'
 import { readDeadLetters } from './dead-letters.ts'
 import { readEvents } from './events.ts'
 import { maintainTables } from './maintain.ts'
+import { readMarkers } from './markers.ts'
 import { type DatabaseOptions, openDatabase } from './open.ts'
 import { createQueryPool } from './pool.ts'
 import { readPositions } from './positions.ts'
@@ -46,6 +47,7 @@ export const createDuckDbOlap = async (options: DuckDbOlapOptions): Promise<Olap
     events: (query) => pool.query((reader) => readEvents(reader, query)),
     deadLetters: (query) => pool.query((reader) => readDeadLetters(reader, query)),
     totals: (tenant) => pool.query((reader) => readTotals(reader, tenant)),
+    markers: (gateway) => pool.query((reader) => readMarkers(reader, gateway)),
     sql: (statement) => pool.query((reader) => runSql(reader, statement)),
     async close() {
       await writes(async () => connection.closeSync())

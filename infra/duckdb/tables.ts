@@ -44,6 +44,12 @@ CREATE TABLE IF NOT EXISTS metrics (
   event VARCHAR NOT NULL, measure VARCHAR NOT NULL, field VARCHAR, dimensions VARCHAR[] NOT NULL,
   definition JSON NOT NULL)`
 
+/** Markers that arrived: in the same transaction as the events before them. */
+const MARKERS = `
+CREATE TABLE IF NOT EXISTS markers (
+  gateway VARCHAR NOT NULL, number BIGINT NOT NULL, "partition" INTEGER NOT NULL,
+  sent_at TIMESTAMP NOT NULL, stored_at TIMESTAMP NOT NULL)`
+
 /** What is counted but not (or no longer) a row: duplicates, and rows that the retention has dropped. */
 const COUNTERS = `
 CREATE TABLE IF NOT EXISTS counters (tenant VARCHAR NOT NULL, name VARCHAR NOT NULL, value BIGINT NOT NULL)`
@@ -90,6 +96,7 @@ export const SCHEMA: readonly string[] = [
   POSITIONS,
   METRICS,
   COUNTERS,
+  MARKERS,
   points('minly_points', 'minly_aggs'),
   points('hourly_points', 'hourly_aggs'),
 ]

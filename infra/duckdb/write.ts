@@ -3,6 +3,7 @@ import type { Logger, OlapPart } from '#processors/ports.ts'
 import { insertAggregates } from './aggregate-rows.ts'
 import { applyDefinitions } from './definition-rows.ts'
 import { insertLate, lateRows } from './late-rows.ts'
+import { insertMarkers } from './markers.ts'
 import { movePositions, notStored, readPositions } from './positions.ts'
 import { findRefused, insertRaw, isRefusal, type RawLine, type RefusedLine, rawLines } from './raw-rows.ts'
 import type { Spool } from './spool.ts'
@@ -38,6 +39,7 @@ const writeOnce = (
     await countDuplicates(connection, parts)
     const definitions = parts.flatMap((part) => part.definitions)
     await applyDefinitions(connection, definitions)
+    await insertMarkers(connection, spool, parts, at)
     await movePositions(connection, parts)
   })
 

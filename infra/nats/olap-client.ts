@@ -74,6 +74,7 @@ export const createOlapClient = (nats: Nats, { timeoutMs = 10_000 }: OlapClientO
     deadLetters: (query) => ask('deadLetters', query),
     totals: (tenant) => ask('totals', tenant),
     positions: () => ask('positions'),
+    markers: (gateway) => ask('markers', gateway),
     sql: (statement) => ask('sql', statement),
   }
 }

@@ -87,6 +87,7 @@ export const buildBatch = (
     outcomes: sealed.outcomes,
     clocks: sealed.clocks,
     definitions: sealed.definitions,
+    ...(sealed.markers.length > 0 ? { markers: sealed.markers } : {}),
     at: now,
   }
   return {

@@ -84,6 +84,7 @@ export const olapPart = (
     late: [],
     duplicates: {},
     definitions: [],
+    markers: [],
     ...rest,
   }
 }

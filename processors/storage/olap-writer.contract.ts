@@ -61,6 +61,50 @@ export const olapContract = (name: string, open: OpenOlap): void => {
     })
   })
 
+  describe(`${name}: markers`, () => {
+    const marker = (number: number, gateway = 'g') => ({ gateway, number, sentAt: T0 - 100 })
+    const newest = async (gateway = 'g') =>
+      (await olap.markers(gateway)).sort((one, other) => one.partition - other.partition)
+
+    it('answers the newest of a gateway in each partition, whatever their order', async () => {
+      expect(await newest()).toEqual([])
+      const parts = [
+        olapPart(1, { markers: [marker(3), marker(9), marker(5), marker(70, 'other')] }),
+        olapPart(1, { partition: 1, markers: [marker(4)] }),
+      ]
+      await olap.write({ parts })
+      expect(await newest()).toEqual([
+        { partition: 0, number: 9 },
+        { partition: 1, number: 4 },
+      ])
+      expect(await newest('other')).toEqual([{ partition: 0, number: 70 }])
+      expect(await newest(`'; DROP TABLE markers; --`)).toEqual([])
+    })
+
+    it('has them with the rows of their checkpoint, or not at all', async () => {
+      const gap = olapPart(3, { partition: 1, after: 2, markers: [marker(2)] })
+      await expect(olap.write({ parts: [olapPart(1, { markers: [marker(1)] }), gap] })).rejects.toThrow()
+      expect(await newest()).toEqual([])
+      await olap.write({ parts: [olapPart(1, { markers: [marker(1)] })] })
+      await olap.write({ parts: [olapPart(1, { markers: [marker(1)] }), { ...gap, checkpoint: 1, after: 0 }] })
+      expect(await newest()).toEqual([
+        { partition: 0, number: 1 },
+        { partition: 1, number: 2 },
+      ])
+    })
+
+    it('shows them nowhere else, and forgets them after their retention', async () => {
+      await olap.write({ parts: [olapPart(1, { events: [eventLine('a')], markers: [marker(1), marker(2)] })] })
+      expect(await storedIds()).toEqual(['a'])
+      expect(await olap.totals('main')).toEqual({ stored: 1, late: 0, duplicate: 0, invalid: 0 })
+      expect((await letters()).total).toBe(0)
+      await olap.maintain(T0 + RETENTION.markers)
+      expect(await newest()).toHaveLength(1)
+      await olap.maintain(T0 + RETENTION.markers + 1)
+      expect(await newest()).toEqual([])
+    })
+  })
+
   describe(`${name}: raw events`, () => {
     it('gives an event back with all that it had', async () => {
       const line = eventLine('a', {

@@ -51,7 +51,7 @@ const present = (settlement: Settlement, next: number): number => {
  */
 export const readPart = async (feed: OutputFeed, outputs: CheckpointOutputs): Promise<SizedPart> => {
   const { settlement, aggregates, late } = outputs
-  const { partition, checkpoint, from, to, totals, definitions } = settlement
+  const { partition, checkpoint, from, to, totals, definitions, markers = [] } = settlement
   const raw: RawLines[] = []
   let bytes = ROW_BYTES * (aggregates.length + late.length)
   let next = present(settlement, from)
@@ -81,6 +81,7 @@ export const readPart = async (feed: OutputFeed, outputs: CheckpointOutputs): Pr
     late,
     duplicates,
     definitions,
+    markers,
   }
   return { part, bytes }
 }
@@ -102,4 +103,5 @@ export const joinParts = (parts: readonly OlapPart[]): OlapPart => ({
   late: parts.flatMap(({ late }) => late),
   duplicates: addCounts(parts.map(({ duplicates }) => duplicates)),
   definitions: parts.flatMap(({ definitions }) => definitions),
+  markers: parts.flatMap(({ markers }) => markers),
 })

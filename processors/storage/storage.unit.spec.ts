@@ -9,7 +9,7 @@ import {
   OutputsGone,
 } from '#processors/ports.ts'
 import { type Counts, encodeOutcomes, type Outcome } from '#schema/checkpoint.ts'
-import type { LogMessage } from '#schema/frame.ts'
+import type { LogMessage, Marker } from '#schema/frame.ts'
 import { aggregateRow, eventLine, lateEvent } from './fixtures.ts'
 import { type Storage, type StorageSettings, startStorage } from './storage.ts'
 
@@ -29,7 +29,7 @@ class FakeFeed implements OutputFeed {
   failures: Error[] = []
   private wake: (() => void)[] = []
 
-  checkpoint(partition: number, frames: Frame[], extra: Partial<CheckpointOutputs> = {}): void {
+  checkpoint(partition: number, frames: Frame[], extra: Partial<CheckpointOutputs> = {}, markers?: Marker[]): void {
     const log = this.logs.get(partition) ?? []
     this.logs.set(partition, log)
     const from = log.length + 1
@@ -57,6 +57,7 @@ class FakeFeed implements OutputFeed {
       outcomes,
       clocks: [],
       definitions: [],
+      markers,
       at: 0,
     }
     all.push({ settlement, aggregates: [], late: [], ...extra })
@@ -156,6 +157,18 @@ it('passes on aggregates and late events, of a checkpoint that read no frame as 
   await start(feed, writer)
   await vi.waitFor(() => expect(writer.stored).toEqual([0, 1]))
   expect(parts(writer)[0]).toMatchObject({ partition: 1, raw: [], aggregates: [row], late: [late] })
+})
+
+it('passes on the markers of every checkpoint, and none of one that has none', async () => {
+  const [feed, writer] = [new FakeFeed(), new FakeWriter()]
+  const markers = [1, 2, 3].map((number) => ({ gateway: 'g', number, sentAt: 5 }))
+  const control = { ids: [], control: true }
+  feed.checkpoint(0, [control, control], {}, markers.slice(0, 2))
+  feed.checkpoint(0, [control])
+  feed.checkpoint(0, [control], {}, markers.slice(2))
+  await start(feed, writer)
+  await vi.waitFor(() => expect(writer.stored[0]).toBe(3))
+  expect(parts(writer).flatMap((part) => part.markers)).toEqual(markers)
 })
 
 it('joins what came during a write, of all partitions, into the next one', async () => {

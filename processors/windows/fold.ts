@@ -9,7 +9,7 @@ import {
   type Segment,
 } from '#schema/checkpoint.ts'
 import { type EventLine, identityText } from '#schema/event.ts'
-import type { ControlRecord, LogMessage } from '#schema/frame.ts'
+import type { ControlRecord, LogMessage, Marker } from '#schema/frame.ts'
 import { type Hash128, hash128 } from '#schema/hash.ts'
 import { TenantFold } from './tenant.ts'
 import { firstLiveMinute, isLate, minuteOf, type SourceClock } from './watermark.ts'
@@ -26,6 +26,7 @@ export interface Sealed {
   outcomes: Record<string, string>
   clocks: Clock[]
   definitions: DefinitionState[]
+  markers: Marker[]
   segment: Segment
   traceparent?: string
 }
@@ -35,6 +36,8 @@ const NO_TENANT = 'unknown'
 /** Totals that nobody touched for this long, and that are final, are forgotten. Broker's time, so a replay does the same. */
 const EVICT_AFTER_MS = 15 * 60_000
 const SWEEP_MS = 60_000
+/** After a long outage only the newest are told: a settlement is one message. */
+const MOST_MARKERS = 200
 
 const decoder = new TextDecoder()
 
@@ -56,6 +59,7 @@ export class PartitionFold {
   private totals = noTotals()
   private outcomes: Record<string, string> = {}
   private definitions: DefinitionState[] = []
+  private markers: Marker[] = []
   private missing: { from: number; to: number }[] = []
   private settingsChanged = new Set<string>()
   private traceparent: string | undefined
@@ -137,6 +141,7 @@ export class PartitionFold {
       outcomes: this.outcomes,
       clocks: segment.clocks,
       definitions: this.definitions,
+      markers: this.markers,
       segment,
       ...(this.traceparent ? { traceparent: this.traceparent } : {}),
     }
@@ -163,6 +168,7 @@ export class PartitionFold {
     this.totals = noTotals()
     this.outcomes = {}
     this.definitions = []
+    this.markers = []
     this.missing = []
     this.settingsChanged.clear()
     this.traceparent = undefined
@@ -190,6 +196,12 @@ export class PartitionFold {
       }
       case 'tick':
         for (const { tenant, source, watermark } of record.clocks) this.tenant(tenant).clock(source).tick(watermark)
+        break
+      case 'marker': {
+        const { kind: _, ...marker } = record
+        this.markers.push(marker)
+        if (this.markers.length > MOST_MARKERS) this.markers.shift()
+      }
     }
   }
 

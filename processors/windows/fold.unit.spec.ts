@@ -226,6 +226,40 @@ describe('measures', () => {
   })
 })
 
+describe('markers', () => {
+  const marker = (number: number) => ({ gateway: 'g', number, sentAt: at(9_000) })
+  const numbers = (log: FoldHarness) => log.sealed.map(({ markers }) => markers.map(({ number }) => number))
+
+  test('they are settled with the checkpoint that reads them, and change nothing else', () => {
+    const [plain, marked] = [new FoldHarness(), new FoldHarness()].map((log) => log.define(metric()))
+    for (const [log, markers] of [
+      [plain, []],
+      [marked, [1, 2]],
+    ] as const) {
+      log.frame(100, { id: 'a', time: 95 })
+      for (const number of markers) log.control({ kind: 'marker', ...marker(number) })
+      log.frame(200, { id: 'a', time: 95 }, { id: 'b', time: 130 })
+    }
+    expect(numbers(marked)).toEqual([[], [1, 2]])
+    const [withMarkers, without] = [marked, plain].map(({ sealed }) =>
+      sealed.map(({ from: _from, to: _to, outcomes, markers: _markers, ...rest }) => ({
+        ...rest,
+        outcomes: Object.values(outcomes),
+      })),
+    )
+    expect(withMarkers).toEqual(without)
+    expect(marked.fold.pendingEvents).toBe(0)
+  })
+
+  test('a checkpoint after a long outage tells the newest of them', () => {
+    const log = new FoldHarness()
+    for (let number = 1; number <= 1_000; number++) log.control({ kind: 'marker', ...marker(number) })
+    log.seal()
+    expect(numbers(log)[0]).toHaveLength(200)
+    expect(numbers(log)[0].at(-1)).toBe(1_000)
+  })
+})
+
 describe('what cannot be read', () => {
   test('a broken line is settled as invalid, and the events beside it count', () => {
     const log = new FoldHarness().define(metric())
