@@ -1,6 +1,7 @@
 import type { AggregateRow, Clock, DefinitionState, Head, SegmentRow, Settlement } from '#schema/checkpoint.ts'
 import type { ControlRecord } from '#schema/frame.ts'
 import type { KeyRecord } from '#schema/keys.ts'
+import type { Received } from '#schema/ledger.ts'
 import type { MetricRecord } from '#schema/metric.ts'
 import type { PartitionReport, StorageReport } from '#schema/report.ts'
 
@@ -14,6 +15,8 @@ export interface OutgoingFrame {
   data: Uint8Array
   /** Events by tenant. */
   counts: ReadonlyMap<string, number>
+  /** The same by minute of receipt, and what was refused since the partition's frame before. */
+  received?: readonly Received[]
   traceparent?: string
 }
 

@@ -1,5 +1,6 @@
 import type { EventLine } from './event.ts'
 import type { Marker } from './frame.ts'
+import type { Settled } from './ledger.ts'
 import type { MeasureJson } from './measures.ts'
 import type { MetricDefinition } from './metric.ts'
 
@@ -63,6 +64,8 @@ export interface Settlement {
   late: number
   /** Events by tenant and outcome. */
   totals: Record<string, Counts>
+  /** The same by the minute in which a gateway received them; absent in what was written before there were books. */
+  minutes?: Settled[]
   /** By log sequence, only of frames in which not every event counted: run lengths, as 3C1D2L. */
   outcomes: Record<string, string>
   /** Clocks that changed. */
@@ -100,6 +103,9 @@ export interface LateEvent {
   line: EventLine | null
   /** The raw line, when it could not be read. */
   raw?: string
+  /** Of a line that could not be read: whose it is, and when it was received, by the headers of its frame. */
+  tenant?: string
+  receivedAt?: number
 }
 
 /** Key `head` of a partition's state: the one place that says what is true. */

@@ -1,3 +1,4 @@
+import type { Received } from './ledger.ts'
 import type { MetricDefinition } from './metric.ts'
 
 /** Version of the log's format. A reader refuses a newer one. */
@@ -46,9 +47,16 @@ export interface LogMessage {
   kind: FrameKind
   /** Headers that travel on: traceparent. */
   traceparent?: string
+  /** What the frame's gateway received, as its headers say it; absent in what is no frame of events. */
+  received?: Received[]
+  /** No line at all in a frame that only carries counts. */
   data: Uint8Array
 }
 
 /** `tenant=3,other=2`: events of a frame by tenant, so that nobody needs to parse a frame to count it. */
 export const encodeCounts = (counts: ReadonlyMap<string, number>): string =>
   [...counts].map(([tenant, count]) => `${tenant}=${count}`).join(',')
+
+/** The same, read again. */
+export const decodeCounts = (text: string): [tenant: string, count: number][] =>
+  [...text.matchAll(/([a-z][a-z0-9_]*)=(\d{1,9})/g)].map(([, tenant, count]) => [tenant, Number(count)])

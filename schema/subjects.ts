@@ -49,6 +49,8 @@ export const HEADERS = {
   format: 'Millrace-Format',
   kind: 'Millrace-Kind',
   counts: 'Millrace-Counts',
+  received: 'Millrace-Received',
+  refused: 'Millrace-Refused',
   checkpoint: 'Millrace-Checkpoint',
   traceparent: 'traceparent',
 } as const

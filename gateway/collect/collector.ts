@@ -49,10 +49,9 @@ export const createCollector = (dependencies: CollectorDependencies) => {
   const enricher = createEnricher({ geoip: dependencies.geoip })
   const frames = createOpenFrames({ log, metrics, partitions, processId, ...dependencies.frames })
 
-  const admitter = (request: CollectRequest) => {
+  const admitter = (request: CollectRequest, receivedAt: number) => {
     const { tenant, address, userAgent } = request
     const source = checkSource(request.source)
-    const receivedAt = clock.now()
     const writeLine = createLineWriter({ tenant, source, receivedAt })
     const enrich = enricher(source, { address, userAgent })
     const traceparent = TRACEPARENT.test(request.traceparent ?? '') ? request.traceparent : undefined
@@ -68,6 +67,7 @@ export const createCollector = (dependencies: CollectorDependencies) => {
       const ticket = frames.add({
         partition: partitionOf(tenant, eventKey(event), partitions),
         tenant,
+        receivedAt,
         line,
         traceparent,
       })
@@ -81,9 +81,11 @@ export const createCollector = (dependencies: CollectorDependencies) => {
    */
   const collect = async (request: CollectRequest): Promise<Receipt> => {
     checkCount(request.events.length)
-    const receipt = await settle(request.events.map(admitter(request)))
+    const receivedAt = clock.now()
+    const receipt = await settle(request.events.map(admitter(request, receivedAt)))
     metrics.accepted.inc(receipt.accepted)
     for (const { code } of receipt.verdicts) if (code !== null) metrics.refused.inc({ code })
+    frames.refuse({ tenant: request.tenant, receivedAt, ...countRefused(receipt) })
     return receipt
   }
 
@@ -91,6 +93,12 @@ export const createCollector = (dependencies: CollectorDependencies) => {
 }
 
 export type Collector = ReturnType<typeof createCollector>
+
+/** What may be sent again is not refused for good: it is counted when it comes again. */
+const countRefused = ({ verdicts, shed }: Receipt) => ({
+  rejected: verdicts.filter(({ status, retryable }) => status === 'REJECTED' && !retryable).length,
+  shed,
+})
 
 const checkCount = (count: number): void => {
   if (count <= LIMITS.batchEvents) return

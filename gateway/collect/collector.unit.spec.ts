@@ -202,3 +202,30 @@ describe('a request', () => {
     await expect(send([event('a')])).rejects.toMatchObject({ code: 'UNAVAILABLE' })
   })
 })
+
+describe('refused events', () => {
+  const refusals = async (answer?: (frame: OutgoingFrame) => Promise<void>) => {
+    const { send, frames, collector } = setUp(answer, { deadlineMs: 50, waitingBytes: 1_000 })
+    const counted = async () => {
+      await collector.drain(1_000)
+      return frames.flatMap(({ received }) => received ?? []).reduce((sum, { rejected }) => sum + rejected, 0)
+    }
+    return { send, counted, frames }
+  }
+
+  it('are counted by tenant and minute, in the log, when their receipt says that they are rejected', async () => {
+    const { send, counted, frames } = await refusals()
+    await send([event('a'), { id: 'no name' }, 'no event'])
+    expect(await counted()).toBe(2)
+    const [{ tenant, minute }] = frames.flatMap(({ received }) => received ?? []).filter(({ rejected }) => rejected > 0)
+    expect([tenant, minute]).toEqual(['main', NOW / 60_000])
+  })
+
+  it('that may be sent again are not: they are counted when they come again', async () => {
+    const { send, counted } = await refusals()
+    const large = event('large', { properties: { text: 'x'.repeat(2_000) } })
+    expect((await send([event('a'), large])).rejected).toBe(1)
+    await expect(send([large, 'no event'])).rejects.toMatchObject({ code: 'OVERLOADED' })
+    expect(await counted()).toBe(0)
+  })
+})

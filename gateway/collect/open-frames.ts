@@ -1,6 +1,9 @@
+import { partitionOf } from '#schema/hash.ts'
+import { createReceivedTally, type ReceivedTally } from '#schema/ledger.ts'
 import { LIMITS } from '#schema/limits.ts'
 import type { LogWriter } from '../ports.ts'
 import type { CollectMetrics } from './metrics.ts'
+import { createRefusals, type Refusals, type RefusedEvents } from './refusals.ts'
 
 /** What became of a frame. When it is not in the log for sure, it may still be: a retry is recognised by its events. */
 export type FrameOutcome = { acknowledged: true; sequence: number } | { acknowledged: false; reason: string }
@@ -13,6 +16,8 @@ export interface FrameTicket {
 export interface FrameEvent {
   partition: number
   tenant: string
+  /** When the gateway received it, milliseconds since 1970. */
+  receivedAt: number
   /** EventLine JSON. */
   line: string
   traceparent?: string
@@ -35,6 +40,8 @@ export interface OpenFramesDependencies {
   waitingBytes?: number
   frameBytes?: number
   frameEvents?: number
+  /** Longest that counts of refused events wait for a frame to ride on. */
+  refusedMs?: number
   /** Told of each frame that is not acknowledged, for the operator's log. */
   onFailure?: (partition: number, reason: string) => void
 }
@@ -43,6 +50,7 @@ interface Frame {
   lines: string[]
   bytes: number
   counts: Map<string, number>
+  received: ReceivedTally
   /** Of the first request that had one: a frame has one place in one trace, and the others' spans end at their receipt. */
   traceparent?: string
   openedAt: number
@@ -50,10 +58,14 @@ interface Frame {
   settle: (outcome: FrameOutcome) => void
 }
 
+/** Of a frame without lines, which nobody waits for, after another one has taken the refusals along. */
+const NOTHING_TO_SEND: FrameOutcome = { acknowledged: true, sequence: 0 }
+
 /** Frames of one partition in the order in which they enter the log. The last one is open. */
 interface Lane {
   partition: number
   frames: Frame[]
+  refusals: Refusals
   sending: boolean
   scheduled: boolean
 }
@@ -73,6 +85,7 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
   const lanes: Lane[] = Array.from({ length: partitions }, (_, partition) => ({
     partition,
     frames: [],
+    refusals: createRefusals({ refusedMs: dependencies.refusedMs, monotonic, isDue: () => flush(lanes[partition]) }),
     sending: false,
     scheduled: false,
   }))
@@ -84,7 +97,15 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
   const newFrame = (): Frame => {
     const { promise, resolve } = Promise.withResolvers<FrameOutcome>()
     const ticket = { outcome: promise }
-    return { lines: [], bytes: 0, counts: new Map(), openedAt: monotonic(), ticket, settle: resolve }
+    return {
+      lines: [],
+      bytes: 0,
+      counts: new Map(),
+      received: createReceivedTally(),
+      openedAt: monotonic(),
+      ticket,
+      settle: resolve,
+    }
   }
 
   /** The frame that takes `bytes` more. The one in flight, if any, is the first and takes nothing. */
@@ -102,7 +123,7 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
   }
 
   /** Puts an event into its partition's open frame. A line that is longer than a whole frame gets one of its own. */
-  const add = ({ partition, tenant, line, traceparent }: FrameEvent): FrameTicket | NotTaken => {
+  const add = ({ partition, tenant, receivedAt, line, traceparent }: FrameEvent): FrameTicket | NotTaken => {
     const bytes = Buffer.byteLength(line) + 1
     if (closed) return 'CLOSED'
     if (waiting + bytes > waitingLimit) return 'FULL'
@@ -111,52 +132,83 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
     frame.lines.push(line)
     frame.bytes += bytes
     frame.counts.set(tenant, (frame.counts.get(tenant) ?? 0) + 1)
+    frame.received.add(tenant, receivedAt, 'accepted', 1)
     frame.traceparent ??= traceparent
     waiting += bytes
-    if (!lane.sending && !lane.scheduled) {
-      lane.scheduled = true
-      // After the events of this request, and of all others that came in the same turn of the event loop.
-      setImmediate(() => {
-        lane.scheduled = false
-        void drainLane(lane)
-      })
-    }
+    schedule(lane)
     return frame.ticket
+  }
+
+  /** After the events of this request, and of all others that came in the same turn of the event loop. */
+  const schedule = (lane: Lane): void => {
+    if (lane.sending || lane.scheduled) return
+    lane.scheduled = true
+    setImmediate(() => {
+      lane.scheduled = false
+      void drainLane(lane)
+    })
+  }
+
+  /** Events that got their verdict and no place in the log: their counts ride on a frame of the tenant's partition. */
+  const refuse = (events: RefusedEvents): void => {
+    const lane = lanes[partitionOf(events.tenant, '', partitions)]
+    lane.refusals.add(events)
+    if (closed && lane.refusals.isWaiting()) flush(lane)
+  }
+
+  /** Sees to it that a frame goes, without a line when no event comes, that takes the refusals along. */
+  const flush = (lane: Lane): void => {
+    openFrame(lane, 0)
+    schedule(lane)
   }
 
   const drainLane = async (lane: Lane): Promise<void> => {
     lane.sending = true
     for (let frame = lane.frames[0]; frame; frame = lane.frames[0]) {
-      const outcome = await send(lane.partition, frame)
-      lane.frames.shift()
+      const outcome = await send(lane, frame)
       waiting -= frame.bytes
       metrics.waitingBytes.set(waiting)
       frame.settle(outcome)
+      if (outcome.acknowledged) await confirmRefusals(lane)
+      lane.frames.shift()
     }
     lane.sending = false
     if (isIdle()) for (const listener of idleListeners) listener()
   }
 
-  const send = async (partition: number, frame: Frame): Promise<FrameOutcome> => {
+  const send = async ({ partition, refusals }: Lane, frame: Frame): Promise<FrameOutcome> => {
     const startedAt = monotonic()
     const left = deadlineMs - (startedAt - frame.openedAt)
     if (left <= 0) return failed(partition, 'expired', 'it waited too long for its turn')
     const { counts, traceparent } = frame
     const data = Buffer.from(frame.lines.join('\n'))
+    const refused = refusals.take()
+    if (frame.lines.length === 0 && refused.length === 0) return NOTHING_TO_SEND
+    const received = [...frame.received.list(), ...refused]
     const messageId = `${processId}-${partition}-${number++}`
     try {
       const sequence = await log.append(
-        { partition, messageId, data, counts, ...(traceparent && { traceparent }) },
+        { partition, messageId, data, counts, received, ...(traceparent && { traceparent }) },
         left,
       )
       metrics.frames.inc({ outcome: 'acknowledged' })
       metrics.frameBytes.inc(data.length)
-      metrics.frameEvents.observe(frame.lines.length)
+      if (frame.lines.length > 0) metrics.frameEvents.observe(frame.lines.length)
       metrics.ackSeconds.observe((monotonic() - startedAt) / 1000)
       return { acknowledged: true, sequence }
     } catch (error) {
+      refusals.doubt(messageId, refused)
       return failed(partition, 'failed', error instanceof Error ? error.message : String(error))
     }
+  }
+
+  /** The log answers again: counts of refused events that went with a frame that was not confirmed are sent again. */
+  const confirmRefusals = async ({ partition, refusals }: Lane): Promise<void> => {
+    const lost = await refusals.confirm((messageId, received) =>
+      log.append({ partition, messageId, data: new Uint8Array(), counts: new Map(), received }, deadlineMs),
+    )
+    if (lost > 0)
+      dependencies.onFailure?.(partition, `the log was away for too long: ${lost} refused events are not counted`)
   }
 
   const failed = (partition: number, outcome: string, reason: string): FrameOutcome => {
@@ -170,6 +222,7 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
   /** Takes no more events and waits, for up to `limitMs`, until all frames are settled; answers whether they are. */
   const drain = async (limitMs: number): Promise<boolean> => {
     closed = true
+    for (const lane of lanes) if (lane.refusals.isWaiting()) flush(lane)
     if (isIdle()) return true
     const { promise, resolve } = Promise.withResolvers<void>()
     idleListeners.add(resolve)
@@ -180,5 +233,5 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
     return isIdle()
   }
 
-  return { add, drain, waitingBytes: () => waiting }
+  return { add, refuse, drain, waitingBytes: () => waiting }
 }

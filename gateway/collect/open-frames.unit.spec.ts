@@ -1,9 +1,13 @@
 import { Registry } from 'prom-client'
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { partitionOf } from '#schema/hash.ts'
 import type { OutgoingFrame } from '../ports.ts'
 import { createMemoryLog } from '../testing/fakes.ts'
 import { createCollectMetrics } from './metrics.ts'
 import { createOpenFrames, type FrameTicket, type OpenFramesDependencies } from './open-frames.ts'
+
+const MINUTE = 29_000_000
+const MINUTE_START = MINUTE * 60_000
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
 
@@ -18,7 +22,7 @@ const setUp = (options: Partial<OpenFramesDependencies> = {}) => {
   const metrics = createCollectMetrics(new Registry())
   const frames = createOpenFrames({ log: memory.log, metrics, partitions: 2, processId: 'p', ...options })
   const add = (line: string, partition = 0, tenant = 'main', traceparent?: string) =>
-    frames.add({ partition, tenant, line, ...(traceparent && { traceparent }) })
+    frames.add({ partition, tenant, line, receivedAt: MINUTE_START, ...(traceparent && { traceparent }) })
   const sent = () => memory.frames.map((frame: OutgoingFrame) => Buffer.from(frame.data).toString())
   return { frames, add, acks, sent, memory }
 }
@@ -164,5 +168,102 @@ describe('bytes that wait', () => {
     const { add, frames } = setUp()
     add('1')
     expect(await frames.drain(1)).toBe(false)
+  })
+})
+
+describe('counts of refused events', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
+  afterEach(() => void vi.useRealTimers())
+
+  const HOME = partitionOf('main', '', 2)
+  const refused = (rejected: number, shed = 0, receivedAt = MINUTE_START) => ({
+    tenant: 'main',
+    receivedAt,
+    rejected,
+    shed,
+  })
+  const slot = (counts: object) => ({ tenant: 'main', minute: MINUTE, accepted: 0, rejected: 0, shed: 0, ...counts })
+
+  it('ride on the next frame of the tenant’s partition, with those of the events', async () => {
+    const { frames, add, memory } = setUp()
+    frames.refuse(refused(2, 1))
+    frames.refuse(refused(3))
+    frames.refuse(refused(0, 1, MINUTE_START + 60_000))
+    add('1', HOME)
+    add('2', HOME)
+    await nextTurn()
+    expect(memory.frames).toHaveLength(1)
+    expect(memory.frames[0].received).toEqual([
+      slot({ accepted: 2 }),
+      slot({ rejected: 5, shed: 1 }),
+      slot({ minute: MINUTE + 1, shed: 1 }),
+    ])
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(memory.frames).toHaveLength(1)
+  })
+
+  it('go alone after a second when no event comes, however many there were', async () => {
+    const { frames, memory, acks } = setUp()
+    for (let i = 0; i < 1_000; i++) frames.refuse(refused(1))
+    await vi.advanceTimersByTimeAsync(999)
+    await nextTurn()
+    expect(memory.frames).toEqual([])
+    await vi.advanceTimersByTimeAsync(1)
+    await nextTurn()
+    expect(memory.frames).toMatchObject([{ partition: HOME, received: [slot({ rejected: 1_000 })] }])
+    expect(memory.frames[0].data).toHaveLength(0)
+    acks[0].resolve()
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(memory.frames).toHaveLength(1)
+  })
+
+  it('that went with a frame that was not confirmed go again, under its id and without its events', async () => {
+    const { frames, add, memory, acks } = setUp()
+    frames.refuse(refused(7))
+    const lost = add('1', HOME) as FrameTicket
+    await nextTurn()
+    acks[0].reject(new Error('no answer'))
+    expect((await lost.outcome).acknowledged).toBe(false)
+    add('2', HOME)
+    await nextTurn()
+    acks[1].resolve()
+    await nextTurn()
+    const [first, second, third] = memory.frames
+    expect(second.received).toEqual([slot({ accepted: 1 })])
+    expect(third).toMatchObject({ messageId: first.messageId, received: [slot({ rejected: 7 })] })
+    expect(third.data).toHaveLength(0)
+    acks[2].resolve()
+    await vi.advanceTimersByTimeAsync(5_000)
+    await nextTurn()
+    expect(memory.frames).toHaveLength(3)
+  })
+
+  it('are told of when the log is away for longer than it knows message ids', async () => {
+    let now = 0
+    const failures: string[] = []
+    const { frames, memory, acks } = setUp({ monotonic: () => now, onFailure: (_, reason) => failures.push(reason) })
+    frames.refuse(refused(7))
+    await vi.advanceTimersByTimeAsync(1_000)
+    await nextTurn()
+    acks[0].reject(new Error('no answer'))
+    await nextTurn()
+    now = 110_000
+    await vi.advanceTimersByTimeAsync(1_000)
+    await nextTurn()
+    expect(memory.frames).toHaveLength(1)
+    expect(failures).toEqual(['no answer', expect.stringContaining('7 refused events')])
+  })
+
+  it('go at once when the gateway stops, those too that come while it does', async () => {
+    const { frames, memory, acks } = setUp()
+    frames.refuse(refused(1))
+    const drained = frames.drain(10_000)
+    await nextTurn()
+    frames.refuse(refused(2))
+    acks[0].resolve()
+    await nextTurn()
+    acks[1].resolve()
+    expect(await drained).toBe(true)
+    expect(memory.frames.map((frame) => frame.received)).toEqual([[slot({ rejected: 1 })], [slot({ rejected: 2 })]])
   })
 })

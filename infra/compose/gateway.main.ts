@@ -126,6 +126,8 @@ const main = async (config: Config): Promise<void> => {
     const drained = await collector.drain(DRAIN_MS)
     if (!drained) logger.warn('frames were still waiting for the log; their senders were not answered')
     await closed
+    // Refusals whose receipts were under way when the frames were drained.
+    await collector.drain(CLOSE_MS)
     await reading.close()
     keys.stop()
     await nats.close()

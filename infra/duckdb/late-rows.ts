@@ -58,7 +58,7 @@ const toRow = (partition: number, event: LateEvent): LateRow => {
     code: event.code,
     message: event.message.toWellFormed(),
     watermark: time(event.watermark),
-    tenant: text(line?.tenant) ?? NO_TENANT,
+    tenant: text(line?.tenant) ?? event.tenant ?? NO_TENANT,
     source: text(line?.source),
     key: text(line?.key),
     // Every dead letter can be named, even one without an id: by its place in the log.
@@ -66,7 +66,7 @@ const toRow = (partition: number, event: LateEvent): LateRow => {
     name: text(line?.e?.name),
     event: JSON.stringify(line?.e ?? event.raw ?? null),
     time: time(line?.time),
-    receivedAt: time(line?.receivedAt),
+    receivedAt: time(line?.receivedAt ?? event.receivedAt),
   }
 }
 

@@ -1,7 +1,15 @@
 import type { LogWriter, OutgoingFrame } from '#gateway/ports.ts'
 import { LogHole, type PartitionLog } from '#processors/ports.ts'
 import { MillraceError } from '#schema/errors.ts'
-import { type ControlRecord, encodeCounts, FRAME_FORMAT, type FrameKind, type LogMessage } from '#schema/frame.ts'
+import {
+  type ControlRecord,
+  decodeCounts,
+  encodeCounts,
+  FRAME_FORMAT,
+  type FrameKind,
+  type LogMessage,
+} from '#schema/frame.ts'
+import { decodeReceived, encodeReceived, encodeRefused, type Received, receivedMinute } from '#schema/ledger.ts'
 import { HEADERS, logStream, logSubject } from '#schema/subjects.ts'
 import type { Broker, Headers, StoredMessage } from './broker.ts'
 import { consumeOnce, pause } from './follow.ts'
@@ -46,11 +54,20 @@ const publishUntil = async (
   }
 }
 
+const receivedHeaders = (slots: readonly Received[]): Headers => {
+  const [received, refused] = [encodeReceived(slots), encodeRefused(slots)]
+  return {
+    ...(received === '' ? {} : { [HEADERS.received]: received }),
+    ...(refused === '' ? {} : { [HEADERS.refused]: refused }),
+  }
+}
+
 export const createLogWriter = (broker: Broker): LogWriter => ({
   append(frame: OutgoingFrame, deadlineMs: number) {
     const headers = {
       ...frameHeaders('events', frame.messageId),
       [HEADERS.counts]: encodeCounts(frame.counts),
+      ...(frame.received ? receivedHeaders(frame.received) : {}),
       ...(frame.traceparent ? { [HEADERS.traceparent]: frame.traceparent } : {}),
     }
     return publishUntil(broker, logSubject(frame.partition), frame.data, headers, deadlineMs)
@@ -69,6 +86,21 @@ const appendControl = (broker: Broker, partition: number, record: ControlRecord,
     CONTROL_DEADLINE_MS,
   )
 
+/** A frame that was written before there were minutes of receipt counts in the minute in which it was stored. */
+const receivedOf = (message: StoredMessage): Received[] => {
+  const received = message.header(HEADERS.received)
+  const refused = message.header(HEADERS.refused)
+  if (received !== '' || refused !== '') return decodeReceived(received, refused)
+  const minute = receivedMinute(message.storedAt)
+  return decodeCounts(message.header(HEADERS.counts)).map(([tenant, accepted]) => ({
+    tenant,
+    minute,
+    accepted,
+    rejected: 0,
+    shed: 0,
+  }))
+}
+
 /** A message of the log as its readers see it. Refuses a format that is newer than this code. */
 export const toLogMessage = (message: StoredMessage): LogMessage => {
   const format = Number(message.header(HEADERS.format) || FRAME_FORMAT)
@@ -76,10 +108,12 @@ export const toLogMessage = (message: StoredMessage): LogMessage => {
     throw new Error(`message ${message.seq} of the log has format ${format}; this version reads up to ${FRAME_FORMAT}`)
   }
   const traceparent = message.header(HEADERS.traceparent)
+  const kind = message.header(HEADERS.kind) === 'control' ? 'control' : 'events'
   return {
     sequence: message.seq,
     storedAt: message.storedAt,
-    kind: message.header(HEADERS.kind) === 'control' ? 'control' : 'events',
+    kind,
+    ...(kind === 'events' ? { received: receivedOf(message) } : {}),
     ...(traceparent ? { traceparent } : {}),
     data: message.data,
   }

@@ -84,6 +84,7 @@ export const buildBatch = (
     aggregates: aggregates.length,
     late: late.length,
     totals: sealed.totals,
+    minutes: sealed.minutes,
     outcomes: sealed.outcomes,
     clocks: sealed.clocks,
     definitions: sealed.definitions,

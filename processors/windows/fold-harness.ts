@@ -2,6 +2,7 @@ import type { AggregateRow, Outcome, Segment } from '#schema/checkpoint.ts'
 import { decodeOutcomes } from '#schema/checkpoint.ts'
 import type { EventLine } from '#schema/event.ts'
 import type { ControlRecord } from '#schema/frame.ts'
+import type { Received } from '#schema/ledger.ts'
 import type { MetricDefinition } from '#schema/metric.ts'
 import { decodeSegment, encodeSegment } from '#schema/segment.ts'
 import { mergeSegments } from '#schema/segment-merge.ts'
@@ -77,9 +78,10 @@ export class FoldHarness {
     return this.raw(now, lines.map((line) => JSON.stringify(line)).join('\n'))
   }
 
-  raw(now: number, text: string): Outcome[] {
+  /** `received`: what the frame's headers say. */
+  raw(now: number, text: string, received?: Received[]): Outcome[] {
     const sequence = ++this.sequence
-    this.fold.apply({ sequence, storedAt: at(now), kind: 'events', data: encoder.encode(text) })
+    this.fold.apply({ sequence, storedAt: at(now), kind: 'events', received, data: encoder.encode(text) })
     const outcomes = this.seal().outcomes[sequence]
     return outcomes === undefined ? text.split('\n').map(() => 'C') : decodeOutcomes(outcomes)
   }

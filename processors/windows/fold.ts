@@ -11,6 +11,8 @@ import {
 import { type EventLine, identityText } from '#schema/event.ts'
 import type { ControlRecord, LogMessage, Marker } from '#schema/frame.ts'
 import { type Hash128, hash128 } from '#schema/hash.ts'
+import { minuteStart, receivedMinute, type Settled } from '#schema/ledger.ts'
+import { ownersOf, Tally } from './tally.ts'
 import { TenantFold } from './tenant.ts'
 import { firstLiveMinute, isLate, minuteOf, type SourceClock } from './watermark.ts'
 
@@ -23,6 +25,8 @@ export interface Sealed {
   rows: AggregateRow[]
   late: { tenant: string; event: LateEvent }[]
   totals: Record<string, Counts>
+  /** The same by minute of receipt. */
+  minutes: Settled[]
   outcomes: Record<string, string>
   clocks: Clock[]
   definitions: DefinitionState[]
@@ -31,8 +35,14 @@ export interface Sealed {
   traceparent?: string
 }
 
-/** Where unreadable lines are kept: they name no tenant. */
-const NO_TENANT = 'unknown'
+const UNREADABLE = 'the line is no event that this version can read'
+
+interface UnreadableLine {
+  /** Place in the frame. */
+  index: number
+  text: string
+}
+
 /** Totals that nobody touched for this long, and that are final, are forgotten. Broker's time, so a replay does the same. */
 const EVICT_AFTER_MS = 15 * 60_000
 const SWEEP_MS = 60_000
@@ -40,9 +50,6 @@ const SWEEP_MS = 60_000
 const MOST_MARKERS = 200
 
 const decoder = new TextDecoder()
-
-/** Without a prototype: a tenant may be called constructor. */
-const noTotals = (): Record<string, Counts> => Object.create(null)
 
 /**
  * The fold of one partition: a pure function of its log. It reads no clock and does no I/O; all time comes from the
@@ -56,7 +63,7 @@ export class PartitionFold {
   private readonly hash: Hash128 = new Uint32Array(4)
   private sealedTo: number
   private late: { tenant: string; event: LateEvent }[] = []
-  private totals = noTotals()
+  private tally = new Tally()
   private outcomes: Record<string, string> = {}
   private definitions: DefinitionState[] = []
   private markers: Marker[] = []
@@ -137,7 +144,8 @@ export class PartitionFold {
       missing: this.missing,
       rows,
       late: this.late,
-      totals: this.totals,
+      totals: this.tally.totals,
+      minutes: this.tally.byMinute,
       outcomes: this.outcomes,
       clocks: segment.clocks,
       definitions: this.definitions,
@@ -165,7 +173,7 @@ export class PartitionFold {
   private reset(): void {
     this.sealedTo = this.sequence
     this.late = []
-    this.totals = noTotals()
+    this.tally = new Tally()
     this.outcomes = {}
     this.definitions = []
     this.markers = []
@@ -211,26 +219,40 @@ export class PartitionFold {
 
   private frame(message: LogMessage, touched: Set<SourceClock>): void {
     const outcomes: Outcome[] = []
+    const unreadable: UnreadableLine[] = []
     const text = decoder.decode(message.data)
     let index = 0
     for (const line of text.split('\n')) {
       if (line === '') continue
-      const outcome = this.event(line, message, index++, touched)
-      outcomes.push(outcome)
+      const event = readLine(line)
+      if (event === null) unreadable.push({ index, text: line })
+      outcomes.push(event === null ? 'I' : this.event(event, message, index, touched))
+      index++
     }
+    if (unreadable.length > 0) this.unreadable(unreadable, text, message)
     for (const clock of touched) clock.endFrame()
     if (outcomes.some((outcome) => outcome !== 'C')) this.outcomes[message.sequence] = encodeOutcomes(outcomes)
     this.pendingEvents += outcomes.length
     this.traceparent ??= message.traceparent
   }
 
-  private event(text: string, message: LogMessage, index: number, touched: Set<SourceClock>): Outcome {
-    const line = readLine(text)
-    if (line === null) {
-      const reason = 'the line is no event that this version can read'
-      this.late.push({ tenant: NO_TENANT, event: deadLetter(message, index, 'INVALID', reason, null, null, text) })
-      return this.count(NO_TENANT, 'I')
+  /** Lines that name no tenant: the frame's headers say whose they are. */
+  private unreadable(lines: readonly UnreadableLine[], text: string, message: LogMessage): void {
+    const readable = text.split('\n').flatMap((line) => readLine(line) ?? [])
+    const owners = ownersOf(lines.length, readable, message.received ?? [], message.storedAt)
+    for (const [i, { index, text: raw }] of lines.entries()) {
+      const { tenant, minute, certain } = owners[i]
+      this.tally.count(tenant, minute, 'I')
+      const reason = certain ? UNREADABLE : `${UNREADABLE}; whose it is is not certain, so its text is not shown`
+      const event = deadLetter(message, index, 'INVALID', reason, null, null)
+      const owner = { tenant, receivedAt: minuteStart(minute) }
+      this.late.push({ tenant, event: { ...event, ...owner, ...(certain ? { raw } : {}) } })
     }
+  }
+
+  private event(line: EventLine, message: LogMessage, index: number, touched: Set<SourceClock>): Outcome {
+    const minute = receivedMinute(line.receivedAt)
+    const count = (outcome: Outcome): Outcome => this.tally.count(line.tenant, minute, outcome)
     const tenant = this.tenant(line.tenant)
     const { latenessHorizonMs, outOfOrdernessMs } = tenant.settings
     const clock = tenant.clock(line.source)
@@ -240,21 +262,15 @@ export class PartitionFold {
     const identities = tenant.identitiesOf(line.source)
     const forgotten = firstLiveMinute(watermark, latenessHorizonMs)
     hash128(identityText(line), this.seed, this.hash)
-    if (identities.has(this.hash, forgotten)) return this.count(line.tenant, 'D')
+    if (identities.has(this.hash, forgotten)) return count('D')
     if (isLate(line.time, watermark, latenessHorizonMs)) {
       const reason = `older than the watermark by more than the lateness horizon of ${latenessHorizonMs / 1000} s`
       this.late.push({ tenant: line.tenant, event: deadLetter(message, index, 'LATE', reason, watermark, line) })
-      return this.count(line.tenant, 'L')
+      return count('L')
     }
     identities.add(this.hash, minuteOf(line.time), forgotten)
     tenant.fold(line, watermark, message.storedAt)
-    return this.count(line.tenant, 'C')
-  }
-
-  private count(tenant: string, outcome: Outcome): Outcome {
-    this.totals[tenant] ??= { C: 0, D: 0, L: 0, I: 0 }
-    this.totals[tenant][outcome]++
-    return outcome
+    return count('C')
   }
 
   private sweep(storedAt: number): void {
@@ -275,7 +291,6 @@ const deadLetter = (
   reason: string,
   watermark: number | null,
   line: EventLine | null,
-  raw?: string,
 ): LateEvent => ({
   sequence: message.sequence,
   index,
@@ -283,7 +298,6 @@ const deadLetter = (
   message: reason,
   watermark,
   line,
-  ...(raw === undefined ? {} : { raw }),
 })
 
 /** The line, or null when it is none: the partition goes on, whatever stands in its log. */
