@@ -83,6 +83,7 @@ const SETTINGS = {
   idleMs: ms(10_000, 100, 86_400_000, 'a source without events for so long holds no window back'),
   importIdleMs: ms(120_000, 100, 86_400_000, 'the same for imports and replays'),
   leaseMs: ms(3_000, 200, 600_000, 'an owner that is silent for so long loses its partitions'),
+  markerMs: ms(1_000, 100, 60_000, 'time between the markers by which a gateway measures latency'),
   logLevel: {
     schema: z.enum(LEVELS, `expected one of ${LEVELS.join(', ')}`),
     fallback: 'info',

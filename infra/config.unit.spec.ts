@@ -18,6 +18,7 @@ test('defaults hold when nothing is said', () => {
     idleMs: 10_000,
     importIdleMs: 120_000,
     leaseMs: 3_000,
+    markerMs: 1_000,
     logLevel: 'info',
     adminPort: 0,
   })

@@ -19,9 +19,11 @@ export interface PartitionReport {
   at: number
 }
 
-/** What the storage process says, about once a second. */
+/** What the storage process says, about once a second and after every write. */
 export interface StorageReport {
   positions: number[]
+  /** Rows of the dead letters, of all tenants. */
   deadLetters: number
+  deadLettersByTenant?: Record<string, number>
   at: number
 }

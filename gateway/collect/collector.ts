@@ -1,4 +1,4 @@
-import { MillraceError } from '#schema/errors.ts'
+import { MillraceError, type VerdictCode } from '#schema/errors.ts'
 import { eventKey, LIVE_SOURCE } from '#schema/event.ts'
 import { partitionOf } from '#schema/hash.ts'
 import { LIMITS } from '#schema/limits.ts'
@@ -7,7 +7,7 @@ import { createEnricher } from './enrich.ts'
 import { createLineWriter } from './event-line.ts'
 import type { CollectMetrics } from './metrics.ts'
 import { createOpenFrames, type OpenFramesDependencies } from './open-frames.ts'
-import { type Admitted, NOT_TAKEN, settle, tooLarge } from './receipt.ts'
+import { type Admitted, NOT_TAKEN, settle, tooLarge, toReceipt } from './receipt.ts'
 import type { SchemaCheck } from './schema-check.ts'
 import { isProblem, readId, validate } from './validate.ts'
 import { describe, type EventProblem, type Receipt } from './verdict.ts'
@@ -32,6 +32,8 @@ export interface CollectorDependencies {
   geoip: GeoIp
   clock: WallClock
   metrics: CollectMetrics
+  /** Told of what became of the events of every request. */
+  intake: { note(codes: readonly (VerdictCode | null)[]): void }
   checkSchema: SchemaCheck
   partitions: number
   /** Distinguishes the message ids of this process from all others'. */
@@ -45,7 +47,7 @@ const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 
 /** The way in: from what a client sent to the receipt that says which events are on disk. */
 export const createCollector = (dependencies: CollectorDependencies) => {
-  const { log, clock, metrics, partitions, processId, checkSchema } = dependencies
+  const { log, clock, metrics, intake, partitions, processId, checkSchema } = dependencies
   const enricher = createEnricher({ geoip: dependencies.geoip })
   const frames = createOpenFrames({ log, metrics, partitions, processId, ...dependencies.frames })
 
@@ -82,9 +84,14 @@ export const createCollector = (dependencies: CollectorDependencies) => {
   const collect = async (request: CollectRequest): Promise<Receipt> => {
     checkCount(request.events.length)
     const receivedAt = clock.now()
-    const receipt = await settle(request.events.map(admitter(request, receivedAt)))
-    metrics.accepted.inc(receipt.accepted)
-    for (const { code } of receipt.verdicts) if (code !== null) metrics.refused.inc({ code })
+    const admitted = request.events.map(admitter(request, receivedAt))
+    const problems = await settle(admitted)
+    const codes = problems.map((problem) => problem?.code ?? null)
+    // Also of a request that fails as a whole.
+    intake.note(codes)
+    metrics.accepted.inc(codes.filter((code) => code === null).length)
+    for (const code of codes) if (code !== null) metrics.refused.inc({ code })
+    const receipt = toReceipt(admitted, problems)
     frames.refuse({ tenant: request.tenant, receivedAt, ...countRefused(receipt) })
     return receipt
   }

@@ -3,6 +3,7 @@ import { Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import { BUILTIN_SCHEMAS } from '#schema/builtin-schemas.ts'
 import { partitionOf } from '#schema/hash.ts'
+import { createIntake } from '../indicators/intake.ts'
 import type { OutgoingFrame } from '../ports.ts'
 import { createFakeGeoIp, createMemoryLog } from '../testing/fakes.ts'
 import { createCollector } from './collector.ts'
@@ -15,18 +16,21 @@ const checkSchema = createSchemaCheck(BUILTIN_SCHEMAS)
 
 const setUp = (answer?: (frame: OutgoingFrame) => Promise<void>, frames: Partial<OpenFramesDependencies> = {}) => {
   const memory = createMemoryLog(answer)
+  const metrics = createCollectMetrics(new Registry())
+  const intake = createIntake(() => 0)
   const collector = createCollector({
     log: memory.log,
     geoip: createFakeGeoIp({ '5.6.7.8': 'DE' }),
     clock: { now: () => NOW },
-    metrics: createCollectMetrics(new Registry()),
+    metrics,
+    intake,
     checkSchema,
     partitions: 8,
     processId: 'test',
     frames,
   })
   const send = (events: unknown[], more: object = {}) => collector.collect({ tenant: 'main', events, ...more })
-  return { ...memory, collector, send }
+  return { ...memory, collector, send, metrics, intake }
 }
 const event = (id: string, more: object = {}) => ({ id, name: 'x', ...more })
 
@@ -178,6 +182,21 @@ describe('a request', () => {
     const full = setUp(undefined, { waitingBytes: 10 })
     await expect(full.send([event('a')])).rejects.toMatchObject({ code: 'OVERLOADED', retryable: true })
     await expect(full.send([{}])).resolves.toMatchObject({ rejected: 1 })
+  })
+
+  it('of which nothing was taken counts by event as much as any other', async () => {
+    const away = setUp(() => Promise.reject(new Error('no answer')))
+    await expect(away.send([event('a'), event('b'), {}, event('c')])).rejects.toThrow()
+    expect(away.intake.dropRate()).toBe(3 / 4)
+    const { values } = await away.metrics.refused.get()
+    expect(Object.fromEntries(values.map(({ labels, value }) => [labels.code, value]))).toEqual({
+      OVERLOADED: 3,
+      MALFORMED: 1,
+    })
+    const fine = setUp()
+    await fine.send([event('a'), {}])
+    expect(fine.intake.dropRate()).toBe(0)
+    expect((await fine.metrics.accepted.get()).values).toMatchObject([{ value: 1 }])
   })
 
   it('with too many events, or a source that is no name, is refused before anything is taken', async () => {

@@ -29,16 +29,20 @@ const AWAY: EventProblem = {
 
 export const NOT_TAKEN: Record<NotTaken, EventProblem> = { FULL, CLOSED: AWAY }
 
-/** Waits for all frames that hold events of the request, and says what became of each event. */
-export const settle = async (admitted: readonly Admitted[]): Promise<Receipt> => {
+/** Waits for all frames that hold events of the request, and says what became of each event; null: it is on disk. */
+export const settle = async (admitted: readonly Admitted[]): Promise<(EventProblem | null)[]> => {
   const tickets = new Set<FrameTicket>()
   for (const one of admitted) if ('ticket' in one) tickets.add(one.ticket)
   const outcomes = new Map<FrameTicket, FrameOutcome>()
   for (const ticket of tickets) outcomes.set(ticket, await ticket.outcome)
-  const problems = admitted.map((one) => {
+  return admitted.map((one) => {
     if ('problem' in one) return one.problem
     return outcomes.get(one.ticket)!.acknowledged ? null : AWAY
   })
+}
+
+/** What the client is told. Throws OVERLOADED or UNAVAILABLE when nothing was taken and trying again can help. */
+export const toReceipt = (admitted: readonly Admitted[], problems: readonly (EventProblem | null)[]): Receipt => {
   const accepted = problems.filter((problem) => problem === null).length
   if (accepted === 0) refuseIfRetryable(problems)
   const verdicts = problems.map((problem, index) => toVerdict(index, admitted[index].id, problem))

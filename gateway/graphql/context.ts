@@ -1,5 +1,6 @@
 import type { Collector } from '#gateway/collect/collector.ts'
 import type { GraphqlProblems } from '#gateway/collect/graphql-problems.ts'
+import type { Indicators } from '#gateway/indicators/indicators.ts'
 import type { LiveView } from '#gateway/live/live-view.ts'
 import type { MetricReader } from '#gateway/live/metric-reader.ts'
 import type { MetricAdmin } from '#gateway/metrics/metric-admin.ts'
@@ -23,6 +24,7 @@ export interface GraphqlServices {
   admin: MetricAdmin
   olap: OlapReader
   reports: Reports
+  indicators: Indicators
   clock: WallClock
   partitions: number
   tenantSettings: (tenant: string) => TenantSettings

@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { scanGraphqlBody } from '#gateway/collect/graphql-problems.ts'
+import { createIndicators } from '#gateway/indicators/indicators.ts'
 import { row } from '#gateway/live/testing.ts'
 import type { KeyKind } from '#schema/keys.ts'
 import { createSchema } from './schema.ts'
@@ -185,6 +186,33 @@ test('several operations in one request are refused', async () => {
   const { post } = await setUp()
   const { body, status } = await post('READ', '[{"query": "{ metrics { name } }"}, {"query": "{ metrics { name } }"}]')
   expect([status, code(body)]).toEqual([400, ['BAD_INPUT']])
+})
+
+test('the pipeline has the indicators, with the dead letters of the own tenant only', async () => {
+  const { ask, services } = await setUp()
+  const fields =
+    'eventProcessingLatencyP99 consumerLagSeconds dashboardFreshnessLag eventDropRate dlqEventCount keptShare sheddingSince'
+  const before = await ask('READ', `{ pipeline { ${fields} } }`)
+  const unknown = { eventProcessingLatencyP99: 0, consumerLagSeconds: 0, dashboardFreshnessLag: 0, eventDropRate: 0 }
+  expect(before.data.pipeline).toEqual({ ...unknown, dlqEventCount: '0', keptShare: 1, sheddingSince: null })
+  services.reports.storage = () => ({
+    positions: [],
+    deadLetters: 9,
+    deadLettersByTenant: { shop: 2, other: 7 },
+    at: NOON - 5_000,
+  })
+  const markers = { latencyP99: () => 0.25, oldest: () => ({ settled: 2, shown: 3, stored: 4 }) }
+  services.indicators = createIndicators({ ...services, markers, intake: { dropRate: () => 0.125 } })
+  const { data } = await ask('READ', `{ pipeline { ${fields} } }`)
+  expect(data.pipeline).toMatchObject({
+    eventProcessingLatencyP99: 0.25,
+    consumerLagSeconds: 2,
+    dashboardFreshnessLag: 3,
+    eventDropRate: 0.125,
+    dlqEventCount: '2',
+  })
+  expect([services.indicators.dlqEventCount(), services.indicators.dlqEventCount('constructor')]).toEqual([9, 0])
+  expect(services.indicators.dlqAgeSeconds()).toBe(5)
 })
 
 test('the pipeline tells of every partition, also of those that nobody owns', async () => {

@@ -1,3 +1,4 @@
+import { freshReports } from '#gateway/indicators/indicators.ts'
 import type { Clock } from '#schema/checkpoint.ts'
 import { LIVE_SOURCE } from '#schema/event.ts'
 import type { PartitionReport } from '#schema/report.ts'
@@ -20,12 +21,16 @@ export interface PipelineStatus {
   asOf: number
   partitions: PartitionStatus[]
   eventsPerSecond: number
+  eventProcessingLatencyP99: number
   consumerLagSeconds: number
+  dashboardFreshnessLag: number
+  eventDropRate: number
+  dlqEventCount: number
+  keptShare: number
+  sheddingSince: number | null
   durability: Durability
 }
 
-/** A report is due every second: an owner that has been silent for so long is not there. */
-const SILENT_MS = 5_000
 /** Below this much lag, nothing holds a watermark back but the events themselves. */
 const NOTABLE_LAG_SECONDS = 2
 
@@ -62,9 +67,8 @@ const ofPartition = (
 
 /** How the pipeline stands now, as far as a tenant may see it. */
 export const pipelineStatus = (tenant: string, services: GraphqlServices): PipelineStatus => {
-  const { reports, view, clock, partitions, durability, tenantSettings } = services
-  const fresh = reports.partitions().filter((report) => clock.now() - report.at <= SILENT_MS)
-  const byPartition = new Map(fresh.map((report) => [report.partition, report]))
+  const { reports, indicators, view, clock, partitions, durability, tenantSettings } = services
+  const byPartition = new Map(freshReports(reports, clock).map((report) => [report.partition, report]))
   const { outOfOrdernessMs } = tenantSettings(tenant)
   return {
     asOf: view.isReady() ? view.asOf() : clock.now(),
@@ -72,7 +76,13 @@ export const pipelineStatus = (tenant: string, services: GraphqlServices): Pipel
       ofPartition(partition, byPartition.get(partition), tenant, outOfOrdernessMs),
     ).flat(),
     eventsPerSecond: view.eventsPerSecond(tenant),
-    consumerLagSeconds: Math.max(0, ...fresh.map(({ lagSeconds }) => lagSeconds)),
+    eventProcessingLatencyP99: indicators.eventProcessingLatencyP99() ?? 0,
+    consumerLagSeconds: indicators.consumerLagSeconds(),
+    dashboardFreshnessLag: indicators.dashboardFreshnessLag(),
+    eventDropRate: indicators.eventDropRate(),
+    dlqEventCount: indicators.dlqEventCount(tenant) ?? 0,
+    keptShare: indicators.keptShare(),
+    sheddingSince: indicators.sheddingSince(),
     durability: durability(),
   }
 }

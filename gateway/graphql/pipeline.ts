@@ -23,7 +23,28 @@ const addTypes = (builder: Builder) => {
       asOf: t.expose('asOf', { type: 'DateTime' }),
       partitions: t.expose('partitions', { type: [partition] }),
       eventsPerSecond: t.exposeFloat('eventsPerSecond'),
-      consumerLagSeconds: t.exposeFloat('consumerLagSeconds'),
+      eventProcessingLatencyP99: t.exposeFloat('eventProcessingLatencyP99', {
+        description:
+          'Seconds from the acknowledgement of a marker, which takes the way of the events, to its row in the store: P99 of the last 5 minutes; 0 before the first.',
+      }),
+      consumerLagSeconds: t.exposeFloat('consumerLagSeconds', {
+        description: 'Age of the oldest message of the log that no processor has settled.',
+      }),
+      dashboardFreshnessLag: t.exposeFloat('dashboardFreshnessLag', {
+        description: 'Seconds that live subscriptions are behind the log.',
+      }),
+      eventDropRate: t.exposeFloat('eventDropRate', {
+        description:
+          'Share (0 to 1) of the events that this gateway received in the last minute and did not take: overloaded, shed or not confirmed. Events that validation rejects are no drops.',
+      }),
+      dlqEventCount: t.expose('dlqEventCount', {
+        type: 'BigInt',
+        description: 'Dead letters of the tenant, as the store last said; 0 before it has said anything.',
+      }),
+      keptShare: t.exposeFloat('keptShare', {
+        description: 'Share of LOW events kept now; 1 when nothing is shed.',
+      }),
+      sheddingSince: t.expose('sheddingSince', { type: 'DateTime', nullable: true }),
       durability: t.exposeString('durability', {
         description: 'durability: FSYNCED, or UNVERIFIED on a server that does not say so.',
       }),

@@ -1,7 +1,9 @@
+import { createIndicators } from '#gateway/indicators/indicators.ts'
 import { createLiveView } from '#gateway/live/live-view.ts'
 import { createMetricReader } from '#gateway/live/metric-reader.ts'
 import { definition, fakeCheckpoints, fakeMetricStore, fakeOlap, TENANT } from '#gateway/live/testing.ts'
 import { createMetricAdmin } from '#gateway/metrics/metric-admin.ts'
+import type { Reports } from '#gateway/ports.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { KeyKind, KeyRecord } from '#schema/keys.ts'
 import type { GraphqlServices } from './context.ts'
@@ -26,6 +28,8 @@ export const fakeServices = async ({ paceMs = 0 } = {}) => {
   const clock = { now: () => 1_767_268_800_000 }
   const view = createLiveView({ feed: checkpoints.feed, metrics, partitions, clock, log: { warn() {} } })
   await view.ready(1_000)
+  const reports: Reports = { partitions: () => [], storage: () => undefined, onReport: () => () => {} }
+  const markers = { latencyP99: () => null, oldest: () => ({ settled: 0, shown: 0, stored: 0 }) }
   const collected: Parameters<Collect>[0][] = []
   const services: GraphqlServices = {
     collector: {
@@ -56,7 +60,8 @@ export const fakeServices = async ({ paceMs = 0 } = {}) => {
     metrics,
     admin: createMetricAdmin({ metrics, log: { appendControl: async () => 1 }, partitions }),
     olap: olap.reader,
-    reports: { partitions: () => [], storage: () => undefined, onReport: () => () => {} },
+    reports,
+    indicators: createIndicators({ markers, intake: { dropRate: () => 0 }, reports, clock }),
     clock,
     partitions,
     tenantSettings: () => ({ latenessHorizonMs: 600_000, outOfOrdernessMs: 5_000 }),

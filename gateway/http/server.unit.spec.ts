@@ -9,6 +9,7 @@ import { createCollector } from '../collect/collector.ts'
 import { createCollectMetrics } from '../collect/metrics.ts'
 import { createSchemaCheck } from '../collect/schema-check.ts'
 import type { EventVerdict } from '../collect/verdict.ts'
+import { createIntake } from '../indicators/intake.ts'
 import { createFakeGeoIp, createMemoryKeys, createMemoryLog } from '../testing/fakes.ts'
 import type { GraphqlBody } from './graphql-body.ts'
 import { createHttpServer, type HttpServer, type HttpServerDependencies } from './server.ts'
@@ -38,6 +39,7 @@ const start = async (changes: Partial<HttpServerDependencies> = {}) => {
       geoip: createFakeGeoIp({ '127.0.0.1': 'XX', '5.6.7.8': 'DE' }),
       clock: { now: () => NOW },
       metrics: createCollectMetrics(registry),
+      intake: createIntake(() => 0),
       checkSchema,
       partitions: 8,
       processId: 'test',
@@ -132,6 +134,7 @@ describe('POST /v1/events', () => {
       geoip: createFakeGeoIp({}),
       clock: { now: () => NOW },
       metrics: createCollectMetrics(registry),
+      intake: createIntake(() => 0),
       checkSchema,
       partitions: 1,
       processId: 'test',

@@ -27,6 +27,7 @@ export const createLiveState = (partitions: number) => {
   const applied = noPositions(partitions)
   const loaded = noPositions(partitions)
   const lastAt = noPositions(partitions)
+  const sequences = noPositions(partitions)
   let positions: Positions | undefined
 
   const tableKey = (tenant: string, metric: string, version: number, size: number): string =>
@@ -80,6 +81,7 @@ export const createLiveState = (partitions: number) => {
       for (const clock of state.clocks) setClock(partition, clock)
       for (const { tenant, metric, size, mark } of state.head.marks) raiseMark(tenant, metric, size, mark)
       loaded[partition] = state.head.checkpoint
+      sequences[partition] = state.head.sequence
       move(partition, state.head.checkpoint)
     },
 
@@ -98,6 +100,7 @@ export const createLiveState = (partitions: number) => {
       }
       for (const { tenant } of settlement.definitions) touched.add(tenant)
       lastAt[partition] = Math.max(lastAt[partition], at)
+      sequences[partition] = settlement.to
       move(partition, checkpoint)
       return touched
     },
@@ -109,6 +112,8 @@ export const createLiveState = (partitions: number) => {
     },
     /** By partition: the checkpoint that was loaded; what had left before it is not known here. */
     loaded: (): Positions => loaded,
+    /** Last log sequence of a partition that is settled here. */
+    sequence: (partition: number): number => sequences[partition],
     /** When the newest change of a partition was committed, milliseconds since 1970; 0 when not known. */
     lastAt: (partition: number): number => lastAt[partition],
 

@@ -172,6 +172,15 @@ export const createLiveView = (options: LiveViewOptions) => {
     mark: (tenant: string, metric: string, size: number): number => state().mark(tenant, metric, size),
     loaded: (): Positions => state().loaded(),
 
+    /** Last message of a partition's log that is in the view; 0 while nothing is loaded. */
+    sequence: (partition: number): number => current?.sequence(partition) ?? 0,
+
+    /** Calls back after every checkpoint, once all who watch its tenants are told, and after all was loaded anew. */
+    onAdvance(listener: () => void): () => void {
+      waiters.add(listener)
+      return () => waiters.delete(listener)
+    },
+
     /** Events of a tenant that were settled, whatever became of them, per second of the last ten. */
     eventsPerSecond: rates.perSecond,
 

@@ -8,6 +8,7 @@ import { createSchemaCheck } from '#gateway/collect/schema-check.ts'
 import { createPage } from '#gateway/dashboard/page.ts'
 import { createGraphqlHandler } from '#gateway/graphql/handler.ts'
 import { createHttpServer } from '#gateway/http/server.ts'
+import { createIntake } from '#gateway/indicators/intake.ts'
 import { createLiveView } from '#gateway/live/live-view.ts'
 import { createMetricReader } from '#gateway/live/metric-reader.ts'
 import { createMetricAdmin } from '#gateway/metrics/metric-admin.ts'
@@ -28,6 +29,7 @@ import type { Deployment } from '#schema/keys.ts'
 import { DEFAULT_LATENESS_HORIZON_MS, DEFAULT_OUT_OF_ORDERNESS_MS } from '#schema/limits.ts'
 import { createLogger, onStop, reportReady } from './child.ts'
 import { watchConnection } from './connection.ts'
+import { composeIndicators } from './indicators.ts'
 
 /** Longer than the frames' deadline: what was taken is confirmed or refused before the process ends. */
 const DRAIN_MS = 12_000
@@ -86,20 +88,33 @@ const main = async (config: Config): Promise<void> => {
   const keys = await createKeyStore(nats.broker)
   const authenticate = createAuthenticator(keys)
   const log = createLogWriter(nats.broker)
+  const { partitions } = deployment
+  const processId = randomUUID()
+  const intake = createIntake(() => performance.now())
   const collector = createCollector({
     log,
     geoip: await openGeoIp(),
     clock: { now: Date.now },
     metrics: createCollectMetrics(registry),
     checkSchema: createSchemaCheck(BUILTIN_SCHEMAS),
-    partitions: deployment.partitions,
-    processId: randomUUID(),
+    intake,
+    partitions,
+    processId,
     frames: { onFailure: (partition, reason) => logger.warn({ partition, reason }, 'a frame was not confirmed') },
   })
   const reading = await composeReading(nats, deployment, log, logger)
+  const { indicators, stop: stopMarkers } = composeIndicators({
+    ...reading.services,
+    nats,
+    log,
+    intake,
+    registry,
+    gateway: processId,
+    markerMs: config.markerMs,
+  })
   const durability = await readDurability(config.natsMonitorUrl)
   const graphql = createGraphqlHandler({
-    services: { ...reading.services, collector, durability: () => durability },
+    services: { ...reading.services, indicators, collector, durability: () => durability },
     authenticate,
     log: logger,
   })
@@ -121,6 +136,7 @@ const main = async (config: Config): Promise<void> => {
   reportReady({ http: port })
   logger.info({ port, durability }, 'gateway started')
   onStop(logger, DRAIN_MS + CLOSE_MS + 1_000, async () => {
+    stopMarkers()
     await graphql.close()
     const closed = server.close(DRAIN_MS + CLOSE_MS)
     const drained = await collector.drain(DRAIN_MS)

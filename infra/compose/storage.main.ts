@@ -13,6 +13,7 @@ import { ensureDeployment } from '#infra/nats/setup.ts'
 import type { OlapWriter } from '#processors/ports.ts'
 import { waitForLease } from '#processors/storage/lease.ts'
 import { type Storage, type StorageDeps, startStorage } from '#processors/storage/storage.ts'
+import type { StorageReport } from '#schema/report.ts'
 import { startAdminServer } from './admin-server.ts'
 import { createLogger, onStop, reportReady } from './child.ts'
 import { watchConnection } from './connection.ts'
@@ -61,18 +62,29 @@ const measure = (registry: Registry, storage: Storage): void => {
   })
 }
 
-/** Says once a second how far the store is. A report that cannot be made is followed by the next. */
-const startReports = (nats: Nats, olap: OlapWriter, storage: Storage): (() => void) => {
-  const report = async (): Promise<void> => {
-    const { rows } = await olap.sql('SELECT count(*) FROM dead_letters')
-    publishStorageReport(nats.broker, {
-      positions: [...storage.positions()],
-      deadLetters: Number(rows[0][0]),
-      at: Date.now(),
-    })
+/**
+ * Says how far the store is: once a second, and after every write, so that nobody who waits for a row has to poll. A
+ * report that cannot be made is followed by the next.
+ */
+const createStoreReports = (nats: Nats, olap: OlapWriter) => {
+  let letters: Pick<StorageReport, 'deadLetters' | 'deadLettersByTenant'> | undefined
+  const publish = (positions: readonly number[]): void => {
+    if (letters) publishStorageReport(nats.broker, { ...letters, positions: [...positions], at: Date.now() })
   }
-  const timer = setInterval(() => void report().catch(() => undefined), REPORT_MS)
-  return () => clearInterval(timer)
+  const count = async (): Promise<void> => {
+    const { rows } = await olap.sql('SELECT tenant, count(*) FROM dead_letters GROUP BY tenant')
+    const counts = rows.map(([tenant, letters]): [string, number] => [tenant as string, Number(letters)])
+    const deadLetters = counts.reduce((sum, [, count]) => sum + count, 0)
+    letters = { deadLetters, deadLettersByTenant: Object.fromEntries(counts) }
+  }
+  return {
+    publish,
+    start(storage: Storage): () => void {
+      const report = () => count().then(() => publish(storage.positions()))
+      const timer = setInterval(() => void report().catch(() => undefined), REPORT_MS)
+      return () => clearInterval(timer)
+    },
+  }
 }
 
 const main = async (config: Config): Promise<void> => {
@@ -105,17 +117,19 @@ const main = async (config: Config): Promise<void> => {
   // Only one process may have the store open.
   if (!(await waitForLease(leases, LEASE, stopping.signal))) return
   const olap = await createDuckDbOlap({ folder: join(config.data, 'olap'), partitions, logger })
+  const reports = createStoreReports(nats, olap)
   const storage = await startStorage({
     writer: olap,
     feed: createOutputFeed(nats.broker),
     clock: { now: Date.now, monotonic: () => performance.now() },
     logger,
     metrics: createMetrics(registry),
+    onWritten: reports.publish,
     onFatal: (error) => fatal(error.message),
   })
   measure(registry, storage)
   const server = serveOlap(nats, { olap, logger })
-  const stopReports = startReports(nats, olap, storage)
+  const stopReports = reports.start(storage)
   stopWork = async () => {
     stopReports()
     await storage.stop()

@@ -9,6 +9,7 @@ import type { IdleSettings } from '../windows/idle.ts'
 import { firstLiveMinute } from '../windows/watermark.ts'
 import { buildBatch } from './batch.ts'
 import { createCompaction } from './compaction.ts'
+import { createLag } from './lag.ts'
 import { createMarks } from './marks.ts'
 import { pause, Signal } from './signal.ts'
 import { createTicker } from './ticker.ts'
@@ -92,7 +93,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
   const sealed = new Signal()
   const failed = new AbortController()
   const stopping = AbortSignal.any([signal, failed.signal])
-  let lastStoredAt = 0
+  const lag = createLag()
   const seen = { frames: 0, events: 0 }
   let marksAt = clock.monotonic()
   logger.info({ partition, epoch, checkpoint: head.checkpoint, sequence: head.sequence }, 'partition taken over')
@@ -107,11 +108,13 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
     const events = fold.pendingEvents
     const content = fold.seal(head.checkpoint + 1, now)
     sealed.fire()
+    lag.sealed()
     marks.note(content.segment.rows)
     const next = { nonce: randomUUID(), manifest: compaction.apply(head.manifest), marks: marks.list() }
     const batch = buildBatch(content, head, next, now)
     revision = await state.commit(batch, revision)
     head = batch.head
+    lag.committed()
     compaction.committed(head.manifest, batch.segment && content.segment, revision)
     deps.metrics.checkpoint(partition, clock.monotonic() - started, events)
   }
@@ -139,7 +142,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
       for (const touched of fold.apply(message)) ticker.touched(touched, clock.monotonic())
       seen.frames++
       seen.events += fold.pendingEvents - before
-      lastStoredAt = message.storedAt
+      lag.read(message.storedAt)
       changed.fire()
       while (isFull() && !stopping.aborted) await sealed.wait(stopping)
     }
@@ -175,7 +178,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
       pendingFrames,
       // What is not read yet is taken to be as full as what was.
       pendingEvents: fold.pendingEvents + Math.round((unread * seen.events) / Math.max(1, seen.frames)),
-      lagSeconds: pendingFrames === 0 ? 0 : Math.max(0, clock.now() - lastStoredAt) / 1000,
+      lagSeconds: lag.seconds(unread, clock.now()),
       clocks: [...fold.tenants.values()].flatMap((tenant) => [...tenant.clocks.values()].map((one) => one.toJson())),
       at: clock.now(),
     }

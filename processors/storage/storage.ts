@@ -27,6 +27,8 @@ export interface StorageDeps {
   clock: { now(): number; monotonic(): number }
   logger: Logger
   metrics: { written(durationMs: number, events: number): void }
+  /** Told of the positions after every write. */
+  onWritten?: (positions: readonly number[]) => void
   /** The store is not where this process left it: only a start from its positions helps. Nothing is written any more. */
   onFatal(error: Error): void
   settings?: Partial<StorageSettings>
@@ -99,6 +101,7 @@ export const startStorage = async (deps: StorageDeps): Promise<Storage> => {
         writeProblem = undefined
         for (const { partition, checkpoint } of parts) positions[partition] = checkpoint
         metrics.written(clock.monotonic() - startedAt, countEvents(parts))
+        deps.onWritten?.(positions)
         return true
       } catch (error) {
         writeProblem = `the store does not take rows: ${message(error)}`

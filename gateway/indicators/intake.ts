@@ -1,0 +1,37 @@
+import type { VerdictCode } from '#schema/errors.ts'
+
+const SPAN_SECONDS = 60
+
+/** What was right and yet not taken. A whole request that fails with UNAVAILABLE is made of events that are OVERLOADED. */
+const DROPS: ReadonlySet<VerdictCode> = new Set(['OVERLOADED', 'SHED'])
+
+/** Events of the last minute by whether Millrace took them. `monotonic` is in milliseconds. */
+export const createIntake = (monotonic: () => number) => {
+  const seconds = new Map<number, { received: number; dropped: number }>()
+  const current = (): number => Math.floor(monotonic() / 1_000)
+  const forget = (): void => {
+    for (const second of seconds.keys()) if (second <= current() - SPAN_SECONDS) seconds.delete(second)
+  }
+  return {
+    /** One code an event, null: it is on disk. To be told once it is known what became of them. */
+    note(codes: readonly (VerdictCode | null)[]): void {
+      forget()
+      const counts = seconds.get(current()) ?? { received: 0, dropped: 0 }
+      counts.received += codes.length
+      for (const code of codes) if (code !== null && DROPS.has(code)) counts.dropped++
+      seconds.set(current(), counts)
+    },
+    /** Share that was not taken, 0 to 1. What the client got wrong was received, but is no drop. */
+    dropRate(): number {
+      forget()
+      let [received, dropped] = [0, 0]
+      for (const counts of seconds.values()) {
+        received += counts.received
+        dropped += counts.dropped
+      }
+      return received === 0 ? 0 : dropped / received
+    },
+  }
+}
+
+export type Intake = ReturnType<typeof createIntake>

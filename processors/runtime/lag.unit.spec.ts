@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest'
+import { createLag } from './lag.ts'
+
+test('it is the age of the oldest message that is not settled, until the checkpoint that settles it is committed', () => {
+  const lag = createLag()
+  expect(lag.seconds(0, 1_000)).toBe(0)
+  lag.read(1_000)
+  lag.read(3_000)
+  expect(lag.seconds(0, 4_000)).toBe(3)
+  lag.sealed()
+  lag.read(5_000)
+  expect(lag.seconds(0, 6_000)).toBe(5)
+  lag.committed()
+  expect(lag.seconds(0, 6_000)).toBe(1)
+  lag.sealed()
+  lag.committed()
+  expect(lag.seconds(0, 3_600_000)).toBe(0)
+})
+
+test('a message that has just come after an hour of quiet is no hour of lag', () => {
+  const lag = createLag()
+  lag.read(0)
+  lag.sealed()
+  lag.committed()
+  expect(lag.seconds(1, 3_600_000)).toBe(0)
+  expect(lag.seconds(1, 3_602_000)).toBe(2)
+  lag.read(3_599_000)
+  expect(lag.seconds(0, 3_602_000)).toBe(3)
+})
+
+test('messages that are not read count from when they were seen, and only until one is read', () => {
+  const lag = createLag()
+  expect(lag.seconds(5, 1_000)).toBe(0)
+  expect(lag.seconds(5, 9_000)).toBe(8)
+  lag.read(9_000)
+  lag.sealed()
+  lag.committed()
+  expect(lag.seconds(4, 10_000)).toBe(0)
+  expect(lag.seconds(0, 20_000)).toBe(0)
+})
+
+test('a broker whose clock is ahead gives no negative lag', () => {
+  const lag = createLag()
+  lag.read(2_000)
+  expect(lag.seconds(0, 1_000)).toBe(0)
+})
