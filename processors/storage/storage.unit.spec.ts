@@ -159,15 +159,23 @@ it('passes on aggregates and late events, of a checkpoint that read no frame as 
   expect(parts(writer)[0]).toMatchObject({ partition: 1, raw: [], aggregates: [row], late: [late] })
 })
 
-it('passes on the markers of every checkpoint, and none of one that has none', async () => {
+it('passes on the markers of every checkpoint, of those that it joins as well', async () => {
   const [feed, writer] = [new FakeFeed(), new FakeWriter()]
-  const markers = [1, 2, 3].map((number) => ({ gateway: 'g', number, sentAt: 5 }))
+  const gate = Promise.withResolvers<void>()
+  writer.before = [() => gate.promise]
+  const markers = [1, 2, 3, 4].map((number) => ({ gateway: 'g', number, sentAt: 5 }))
   const control = { ids: [], control: true }
-  feed.checkpoint(0, [control, control], {}, markers.slice(0, 2))
+  feed.checkpoint(0, [control], {}, markers.slice(0, 1))
+  const { storage } = await start(feed, writer)
+  await vi.waitFor(() => expect(writer.before).toHaveLength(0))
+  feed.checkpoint(0, [control, control], {}, markers.slice(1, 3))
   feed.checkpoint(0, [control])
-  feed.checkpoint(0, [control], {}, markers.slice(2))
-  await start(feed, writer)
-  await vi.waitFor(() => expect(writer.stored[0]).toBe(3))
+  feed.checkpoint(0, [control], {}, markers.slice(3))
+  // Of all four frames that wait.
+  await vi.waitFor(() => expect(storage.pendingBytes()).toBeGreaterThan(100))
+  gate.resolve()
+  await vi.waitFor(() => expect(writer.stored[0]).toBe(4))
+  expect(parts(writer).map((part) => part.markers.length)).toEqual([1, 3])
   expect(parts(writer).flatMap((part) => part.markers)).toEqual(markers)
 })
 
