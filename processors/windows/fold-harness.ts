@@ -39,6 +39,25 @@ export const metric = (over: Partial<MetricDefinition> = {}): MetricDefinition =
   ...over,
 })
 
+/** Lines of a frame that was received `now` seconds after BASE. */
+const linesOf = (now: number, events: readonly TestEvent[]): string =>
+  events
+    .map(
+      (event): EventLine => ({
+        tenant: event.tenant ?? 'main',
+        source: event.source ?? 'live',
+        receivedAt: at(now),
+        time: at(event.time),
+        key: event.key ?? 'k',
+        weight: event.weight ?? 1,
+        schema: 0,
+        ...(event.country ? { country: event.country } : {}),
+        e: { id: event.id, name: event.name ?? 'view', ...(event.properties ? { properties: event.properties } : {}) },
+      }),
+    )
+    .map((line) => JSON.stringify(line))
+    .join('\n')
+
 /** A log of one partition, the fold that reads it, and what its checkpoints said, for tests with hand-made cases. */
 export class FoldHarness {
   fold = new PartitionFold(SEED)
@@ -62,26 +81,23 @@ export class FoldHarness {
 
   /** One frame, stored and received `now` seconds after BASE. Answers what became of each event. */
   frame(now: number, ...events: TestEvent[]): Outcome[] {
-    const lines = events.map(
-      (event): EventLine => ({
-        tenant: event.tenant ?? 'main',
-        source: event.source ?? 'live',
-        receivedAt: at(now),
-        time: at(event.time),
-        key: event.key ?? 'k',
-        weight: event.weight ?? 1,
-        schema: 0,
-        ...(event.country ? { country: event.country } : {}),
-        e: { id: event.id, name: event.name ?? 'view', ...(event.properties ? { properties: event.properties } : {}) },
-      }),
-    )
-    return this.raw(now, lines.map((line) => JSON.stringify(line)).join('\n'))
+    return this.raw(now, linesOf(now, events))
+  }
+
+  /** The same without a checkpoint after it. */
+  append(now: number, ...events: TestEvent[]): number {
+    return this.apply(now, linesOf(now, events))
+  }
+
+  private apply(now: number, text: string, received?: Received[]): number {
+    const sequence = ++this.sequence
+    this.fold.apply({ sequence, storedAt: at(now), kind: 'events', received, data: encoder.encode(text) })
+    return sequence
   }
 
   /** `received`: what the frame's headers say. */
   raw(now: number, text: string, received?: Received[]): Outcome[] {
-    const sequence = ++this.sequence
-    this.fold.apply({ sequence, storedAt: at(now), kind: 'events', received, data: encoder.encode(text) })
+    const sequence = this.apply(now, text, received)
     const outcomes = this.seal().outcomes[sequence]
     return outcomes === undefined ? text.split('\n').map(() => 'C') : decodeOutcomes(outcomes)
   }

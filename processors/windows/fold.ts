@@ -123,10 +123,7 @@ export class PartitionFold {
     const rows: AggregateRow[] = []
     const segment: Segment = { rows: [], ids: [], clocks: [], definitions: this.definitions, tenants: [] }
     for (const tenant of this.tenants.values()) {
-      for (const { compiled, stores } of tenant.metrics.values()) {
-        const { name: metric, version } = compiled.definition
-        for (const store of stores) rows.push(...store.take({ tenant: tenant.name, metric, version }))
-      }
+      rows.push(...tenant.takeRows())
       for (const [source, table] of tenant.identities) {
         const words = table.takeFresh()
         if (words.length > 0) segment.ids.push({ tenant: tenant.name, source, words })

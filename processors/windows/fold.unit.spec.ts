@@ -26,6 +26,19 @@ describe('windows', () => {
   })
 })
 
+test('what a definition had counted since the last checkpoint is not lost when the next one replaces it', () => {
+  const log = new FoldHarness().define(metric())
+  log.frame(10, { id: 'a', time: 1 })
+  log.append(11, { id: 'b', time: 2 })
+  log.define(metric({ version: 2 }))
+  log.append(12, { id: 'c', time: 3 })
+  const rows = log.seal().rows.map(({ version, events }) => ({ version, events }))
+  expect(rows).toEqual([
+    { version: 1, events: 1 },
+    { version: 2, events: 1 },
+  ])
+})
+
 describe('watermark', () => {
   test('it is the newest event less 5 s, and moves at the end of a frame', () => {
     const log = new FoldHarness().define(metric())

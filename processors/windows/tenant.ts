@@ -1,4 +1,4 @@
-import type { DefinitionState, TenantState } from '#schema/checkpoint.ts'
+import type { AggregateRow, DefinitionState, TenantState } from '#schema/checkpoint.ts'
 import type { EventLine } from '#schema/event.ts'
 import { DEFAULT_LATENESS_HORIZON_MS, DEFAULT_OUT_OF_ORDERNESS_MS } from '#schema/limits.ts'
 import { type CompiledMetric, compileMetric } from './compile.ts'
@@ -20,6 +20,8 @@ export class TenantFold {
   readonly definitions = new Map<string, DefinitionState>()
   readonly metrics = new Map<string, ActiveMetric>()
   private byEvent = new Map<string, ActiveMetric[]>()
+  /** Deltas of definitions that were replaced since the last checkpoint. */
+  private replaced: AggregateRow[] = []
 
   constructor(name: string) {
     this.name = name
@@ -55,6 +57,7 @@ export class TenantFold {
     const known = this.definitions.get(definition.name)
     if (known && known.definition.version >= definition.version) return false
     this.definitions.set(definition.name, state)
+    this.replaced.push(...this.take(definition.name))
     this.metrics.delete(definition.name)
     if (!deleted) {
       const compiled = compileMetric(definition)
@@ -65,6 +68,14 @@ export class TenantFold {
     }
     this.byEvent.clear()
     return true
+  }
+
+  /** Deltas of all metrics since the last call, those of definitions that were replaced meanwhile included. */
+  takeRows(): AggregateRow[] {
+    const rows = this.replaced
+    this.replaced = []
+    for (const name of this.metrics.keys()) rows.push(...this.take(name))
+    return rows
   }
 
   fold(line: EventLine, watermark: number, storedAt: number): void {
@@ -84,6 +95,13 @@ export class TenantFold {
   hasOpenWindows(watermark: number): boolean {
     const time = watermark - this.settings.latenessHorizonMs
     return [...this.metrics.values()].some(({ stores }) => stores.some((store) => store.hasOpen(time)))
+  }
+
+  private take(name: string): AggregateRow[] {
+    const metric = this.metrics.get(name)
+    if (!metric) return []
+    const head = { tenant: this.name, metric: name, version: metric.compiled.definition.version }
+    return metric.stores.flatMap((store) => store.take(head))
   }
 
   private metricsOf(event: string): ActiveMetric[] {
