@@ -42,7 +42,8 @@ export const idleTick = (
   // The first tick says that the clock is idle, so that it holds nobody back; later ones only while something is open.
   if (clock.idle && !clock.open) return null
   const elapsed = now - Math.max(clock.lastTickAt ?? idleSince, idleSince)
-  const target = lowestActive ?? clock.watermark + Math.max(0, elapsed)
+  // Watermarks are whole milliseconds; a clock that is finer than that must not show in them.
+  const target = lowestActive ?? clock.watermark + Math.floor(Math.max(0, elapsed))
   if (clock.idle && target <= clock.watermark) return null
   return { tenant, source, watermark: Math.max(target, clock.watermark) }
 }

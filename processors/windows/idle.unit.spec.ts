@@ -29,6 +29,10 @@ test('with all idle it moves on at the rate of the clock from where it was, neve
   expect(tick({ idle: true, lastTickAt: 11_000, watermark: 1_001_000 }, 12_500)).toBe(1_002_500)
 })
 
+test('a watermark stays a whole number of milliseconds, whatever the clock of the owner says', () => {
+  expect(tick({ idle: true, lastTickAt: 10_000.25 }, 11_000.9)).toBe(1_001_000)
+})
+
 test('it follows the lowest active partition, forward only', () => {
   expect(tick({}, 10_000, 1_500_000)).toBe(1_500_000)
   expect(tick({ idle: true, lastTickAt: 10_000 }, 11_000, 900_000)).toBeUndefined()
