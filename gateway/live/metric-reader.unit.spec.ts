@@ -397,6 +397,19 @@ test('a subscription ends with METRIC_UNKNOWN when its metric is deleted and is 
   expect(reader.watched()).toBe(0)
 })
 
+test('a cursor without by outlives a change of the dimensions: it gets a RESET, not a refusal', async () => {
+  const { checkpoints, metrics, gateway } = await setUp()
+  const { reader } = await gateway()
+  checkpoints.commit(0, [row(at(0), ['DE', '/a'], 1)])
+  const { cursor } = await createPuller(await reader.subscribe(TENANT, { ...request(), last: 9 })).next()
+  const record = { definition: definition({ version: 2, dimensions: ['country'] }), deleted: false, active: true }
+  await metrics.put(TENANT, record, metrics.get(TENANT, 'views'))
+  checkpoints.commit(0, [row(at(0), ['DE'], 3, { version: 2 })])
+  const again = createPuller(await reader.subscribe(TENANT, { ...request(), last: 9, after: cursor }))
+  const reset = await again.next()
+  expect([reset.kind, reset.points.map(brief)]).toEqual(['RESET', [[0, 'DE', 3, 'PROVISIONAL', 1]]])
+})
+
 test('a reader that leaves while it waits is forgotten at once', async () => {
   const { gateway } = await setUp()
   const { reader } = await gateway()

@@ -82,7 +82,8 @@ export const resolveOperation = (tenant: string, definition: MetricDefinition, s
       tenant,
       definition.name,
       windowMs,
-      by,
+      // As it was asked for: without `by` it stays the same question when the metric gets other dimensions.
+      selection.by ?? null,
       where.map(({ field, op, value }) => [field, op, value]),
     ]),
   }
