@@ -89,6 +89,11 @@ export const createMetricAdmin = ({ metrics, log, partitions, retryMs = 50 }: Me
     return record.definition
   }
 
+  /** Completes what another gateway had begun when it ended. */
+  const completeUnfinished = async (): Promise<void> => {
+    for (const { tenant, record } of metrics.all()) await finish(tenant, record)
+  }
+
   return {
     define,
 
@@ -106,9 +111,16 @@ export const createMetricAdmin = ({ metrics, log, partitions, retryMs = 50 }: Me
       return isNew
     },
 
-    /** Completes what another gateway had begun when it ended. */
-    async completeUnfinished(): Promise<void> {
-      for (const { tenant, record } of metrics.all()) await finish(tenant, record)
+    completeUnfinished,
+
+    /**
+     * Looks now and then for what nobody completes: whoever had begun it may be gone, or the log was away for longer
+     * than that one's patience, and until then readers ask for a version that no partition counts yet. Answers what
+     * stops it.
+     */
+    keepComplete(everyMs: number, onFailure: (error: unknown) => void): () => void {
+      const timer = setInterval(() => void completeUnfinished().catch(onFailure), everyMs)
+      return () => clearInterval(timer)
     },
 
     /** Gives a tenant the metrics that it starts with; one that was changed or deleted since stays as it is. */

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { MetricStore } from '#gateway/ports.ts'
 import { BUILTIN_METRICS } from '#schema/builtin-metrics.ts'
 import type { ControlRecord } from '#schema/frame.ts'
@@ -45,6 +45,19 @@ const input = (over: Partial<MetricInput> = {}): MetricInput => ({
   dimensions: ['country'],
   windows: [{ kind: 'TUMBLING', sizeMs: 60_000 }],
   ...over,
+})
+
+test('what its own gateway left unfinished is completed by whoever looks next, for as long as it takes', async () => {
+  const { admin, metrics, state } = setUp()
+  state.failsAt = 1
+  await expect(admin.define('main', input())).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  const failed = Promise.withResolvers<unknown>()
+  const stop = admin.keepComplete(1, failed.resolve)
+  expect(String(await failed.promise)).toContain('the log did not take it')
+  expect(metrics.get('main', 'signups')?.active).toBe(false)
+  state.failsAt = Number.NaN
+  await vi.waitFor(() => expect(metrics.get('main', 'signups')?.active).toBe(true))
+  stop()
 })
 
 test('a metric is active once its definition stands in every partition', async () => {

@@ -34,6 +34,8 @@ import { composeIndicators } from './indicators.ts'
 /** Longer than the frames' deadline: what was taken is confirmed or refused before the process ends. */
 const DRAIN_MS = 12_000
 const CLOSE_MS = 2_000
+/** Between two looks for definitions of metrics that nobody has completed. */
+const COMPLETE_MS = 5_000
 
 /** The tenant of a first start. */
 const FIRST_TENANT = 'main'
@@ -50,6 +52,9 @@ const composeReading = async (nats: Nats, deployment: Deployment, log: LogWriter
   const admin = createMetricAdmin({ metrics, log, partitions })
   await admin.completeUnfinished()
   await admin.ensureBuiltinMetrics(FIRST_TENANT)
+  const stopCompleting = admin.keepComplete(COMPLETE_MS, (error) =>
+    logger.warn({ error: String(error) }, 'a metric is not in every partition of the log yet; trying again'),
+  )
   const reports = createReports(nats.broker)
   const olap = createOlapClient(nats)
   const view = createLiveView({
@@ -71,6 +76,7 @@ const composeReading = async (nats: Nats, deployment: Deployment, log: LogWriter
   return {
     services: { view, reader, metrics, admin, olap, reports, clock, partitions, tenantSettings: () => TENANT_SETTINGS },
     async close(): Promise<void> {
+      stopCompleting()
       await view.close()
       reports.stop()
       metrics.stop()
