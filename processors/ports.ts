@@ -77,8 +77,12 @@ export interface StateStore {
   writeSegment(ref: SegmentRef, chunks: Uint8Array[]): Promise<number>
   /** Removes the segments of a level that were written before this stream sequence: no manifest names them any more. */
   dropLevel(level: number, before: number): Promise<void>
-  /** Removes every segment but these: what a crash left behind. */
-  dropOrphans(keep: readonly SegmentRef[]): Promise<void>
+  /**
+   * Removes what a crash left behind: every segment but these that was written before this stream sequence. The bound is
+   * the head's revision at the claim: whoever is late with this, and has lost the partition meanwhile, must not take the
+   * segments of the next owner.
+   */
+  dropOrphans(keep: readonly SegmentRef[], before: number): Promise<void>
 }
 
 /** What processors tell each other about their partitions, and operators. */

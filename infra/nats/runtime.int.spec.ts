@@ -234,29 +234,45 @@ describe('an owner on a real server', () => {
   })
 })
 
+const headOf = (owner: string, epoch: number): Head => ({
+  format: 1,
+  partition: 0,
+  epoch,
+  owner,
+  nonce: `${owner} ${epoch}`,
+  checkpoint: 0,
+  sequence: 0,
+  manifest: [],
+  marks: [],
+})
+
 test('a write on a head that has moved is refused as a whole, and nothing of it is stored', async () => {
   const store = createStateStore(nats.broker, 0)
-  const head = (owner: string, epoch: number): Head => ({
-    format: 1,
-    partition: 0,
-    epoch,
-    owner,
-    nonce: `${owner} ${epoch}`,
-    checkpoint: 0,
-    sequence: 0,
-    manifest: [],
-    marks: [],
-  })
-  const former = await store.claim(head('former', 1), 0)
-  await store.claim(head('next', 2), former)
+  const former = await store.claim(headOf('former', 1), 0)
+  await store.claim(headOf('next', 2), former)
   const stored = (await nats.jsm.streams.info(stateStream(0))).state.last_seq
   const fold = new PartitionFold(Uint32Array.of(1, 2, 3, 4))
   const next = { nonce: 'late write', manifest: [], marks: [] }
-  const batch = buildBatch(fold.seal(1, 0), head('former', 1), next, 0)
+  const batch = buildBatch(fold.seal(1, 0), headOf('former', 1), next, 0)
   await expect(store.commit(batch, former)).rejects.toThrow(Fenced)
-  await expect(store.claim(head('former', 3), former)).rejects.toThrow(Fenced)
+  await expect(store.claim(headOf('former', 3), former)).rejects.toThrow(Fenced)
   expect((await nats.jsm.streams.info(stateStream(0))).state.last_seq).toBe(stored)
   expect((await store.head()).head?.owner).toBe('next')
+})
+
+test('an owner that clears up too late leaves the segments of the next owner alone', async () => {
+  const former = createStateStore(nats.broker, 0)
+  const revision = await former.claim(headOf('former', 1), 0)
+  const ref = { id: '2-1', level: 0, chunks: 1, bytes: 1 }
+  await former.writeSegment({ ...ref, id: '0-1' }, [encoder.encode('left by a crash')])
+  const claimed = await createStateStore(nats.broker, 0).claim(headOf('next', 2), revision)
+  await former.writeSegment(ref, [encoder.encode('of the next owner')])
+  const keys = () => nats.broker.subjects(stateStream(0), '$KV.window_state_0.segment.>')
+  // It had read the head before the next owner's claim, was stopped, and goes on now.
+  await former.dropOrphans([], revision)
+  expect(await keys()).toHaveLength(2)
+  await former.dropOrphans([], claimed)
+  expect(await keys()).toEqual(['$KV.window_state_0.segment.0.2-1.0'])
 })
 
 test('what had expired before it was read is named, and everything after it counts and is stored', async () => {

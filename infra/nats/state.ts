@@ -168,11 +168,11 @@ export const createStateStore = (broker: Broker, partition: number): StateStore 
     async dropLevel(level, before) {
       await broker.purge(stream, stateKey(partition, segmentKey(level, '*', '*')), before)
     },
-    async dropOrphans(keep) {
+    async dropOrphans(keep, before) {
       const named = new Set(keep.map((ref) => stateKey(partition, segmentKey(ref.level, ref.id, '*')).slice(0, -1)))
       for (const subject of await broker.subjects(stream, stateKey(partition, 'segment.>'))) {
         const segment = subject.slice(0, subject.lastIndexOf('.') + 1)
-        if (!named.has(segment)) await broker.purge(stream, subject)
+        if (!named.has(segment)) await broker.purge(stream, subject, before)
       }
     },
   }

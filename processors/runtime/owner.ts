@@ -58,7 +58,7 @@ const takeOver = async ({ partition, owner, state }: OwnerDeps) => {
   }
   const revision = await state.claim(head, before.revision)
   const segment = mergeSegments(await Promise.all(head.manifest.map(state.readSegment)))
-  await state.dropOrphans(head.manifest)
+  await state.dropOrphans(head.manifest, revision)
   return { head, revision, segment }
 }
 
