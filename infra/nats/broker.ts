@@ -74,21 +74,16 @@ export interface BucketEntry {
   /** Null: deleted. */
   text: string | null
   revision: number
-  /** How many entries are still to come of those that were there when the watch began. */
-  left: number
 }
 
-/** A KV bucket. Writes reject with Refused when the revision is another one. */
+/** A KV bucket: see watchBucket for its changes. Writes reject with Refused when the revision is another one. */
 export interface Bucket {
-  get(key: string): Promise<Omit<BucketEntry, 'left'> | null>
+  get(key: string): Promise<BucketEntry | null>
   put(key: string, text: string): Promise<number>
   /** Where there is none, or a deleted one. */
   create(key: string, text: string): Promise<number>
   update(key: string, text: string, revision: number): Promise<number>
   delete(key: string): Promise<void>
-  isEmpty(): Promise<boolean>
-  /** Every key as it is, then every change. */
-  watch(): Promise<AsyncIterable<BucketEntry> & { stop(): void }>
 }
 
 /** The server answered no, as against not at all. `code`: its err_code. */

@@ -3,9 +3,48 @@ import type { Broker, ConsumeOptions, Delivery, StoredMessage } from './broker.t
 const WATCHDOG_MS = 1_500
 
 /**
+ * Tells whether a consumer has fallen silent: twice in a row the stream held something for it, and nothing came although
+ * its reader was waiting. Asked of the leader, because the last messages of a burst are followed by no others that would
+ * show it.
+ */
+const createWatchdog = (broker: Broker, stream: string, { start, filters }: ConsumeOptions) => {
+  let next = start
+  let waiting = true
+  let nextBefore = -1
+  /** Nothing of ours stands between `next` and here. */
+  let emptyTo = 0
+  let strikes = 0
+
+  const holdsMore = async (): Promise<boolean> => {
+    const { last } = await broker.range(stream)
+    if (last < next || last <= emptyTo) return false
+    for (const filter of filters ?? ['>']) if (await broker.next(stream, filter, next)) return true
+    emptyTo = last
+    return false
+  }
+
+  return {
+    came: (seq: number): void => {
+      next = seq + 1
+      waiting = false
+    },
+    asksForMore: (): void => {
+      waiting = true
+    },
+    async isSilent(): Promise<boolean> {
+      const before = next
+      const stoodStill = waiting && before === nextBefore
+      nextBefore = before
+      strikes = stoodStill && (await holdsMore()) && next === before ? strikes + 1 : 0
+      return strikes >= 2
+    },
+  }
+}
+
+/**
  * One run of a consumer as an iterator that ends when `signal` aborts, when the consumer is gone, or when the watchdog
- * sees that the stream grew while the consumer stayed silent (which happens for over a minute after a node died).
- * Never throws for trouble with the connection: the caller opens a new one from where it was.
+ * sees that it stays silent (which happens for over a minute after a node died). Never throws for trouble with the
+ * connection: the caller opens a new one from where it was.
  */
 export async function* consumeOnce(
   broker: Broker,
@@ -14,41 +53,35 @@ export async function* consumeOnce(
   signal: AbortSignal,
 ): AsyncGenerator<StoredMessage> {
   let messages: Delivery
+  let options: ConsumeOptions
   try {
-    const options = await from()
+    options = await from()
     if (signal.aborted) return
     messages = await broker.consume(stream, options)
   } catch (error) {
     if (error instanceof TypeError) throw error
     return
   }
-  let seen = 0
-  let seenBefore = 0
-  let grownTo = 0
-  let strikes = 0
-  const watch = async (): Promise<void> => {
-    const { last } = await broker.range(stream)
-    const silent = seen === seenBefore
-    strikes = silent && last > seen && last > grownTo && grownTo > 0 ? strikes + 1 : 0
-    // The stream may have grown by subjects that are not ours; a new consumer costs little then.
-    if (strikes >= 2) messages.stop()
-    grownTo = last
-    seenBefore = seen
-  }
-  const watchdog = setInterval(() => void watch().catch(() => undefined), WATCHDOG_MS)
   const stop = (): void => messages.stop()
+  if (signal.aborted) return stop()
+  const watchdog = createWatchdog(broker, stream, options)
+  const watch = async (): Promise<void> => {
+    if (await watchdog.isSilent()) stop()
+  }
+  const watching = setInterval(() => void watch().catch(() => undefined), WATCHDOG_MS)
   signal.addEventListener('abort', stop)
   try {
     for await (const message of messages) {
-      seen = message.seq
+      watchdog.came(message.seq)
       yield message
+      watchdog.asksForMore()
     }
   } catch {
     // The consumer is gone (deleted, or its node died): the caller opens a new one.
   } finally {
-    clearInterval(watchdog)
+    clearInterval(watching)
     signal.removeEventListener('abort', stop)
-    messages.stop()
+    stop()
   }
 }
 

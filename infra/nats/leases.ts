@@ -36,7 +36,7 @@ export const createLeases = async (
     if (known && known.revision >= revision) return
     seen.set(key, { value, revision, at: performance.now() })
   }
-  const onEntry = ({ key, text, revision }: Omit<BucketEntry, 'left'>): void => note(key, readValue(text), revision)
+  const onEntry = ({ key, text, revision }: BucketEntry): void => note(key, readValue(text), revision)
   const { bucket, stop } = await watchBucket(broker, BUCKETS.leases, onEntry)
 
   const alive = (state: Seen | undefined): boolean =>
@@ -114,11 +114,7 @@ export const createLeases = async (
 }
 
 /** After a lost race: what the key holds now. */
-const refresh = async (
-  bucket: Bucket,
-  name: string,
-  onEntry: (entry: Omit<BucketEntry, 'left'>) => void,
-): Promise<void> => {
+const refresh = async (bucket: Bucket, name: string, onEntry: (entry: BucketEntry) => void): Promise<void> => {
   const entry = await bucket.get(name).catch(() => undefined)
   if (entry) onEntry(entry)
 }

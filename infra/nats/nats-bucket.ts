@@ -29,15 +29,5 @@ export const openBucket = async (kvm: Kvm, name: string): Promise<Bucket> => {
     create: (key, text) => written(kv.create(key, text)),
     update: (key, text, revision) => written(kv.update(key, text, revision)),
     delete: (key) => kv.delete(key),
-    isEmpty: async () => (await kv.status()).values === 0,
-    async watch() {
-      const entries = await kv.watch()
-      return {
-        stop: () => entries.stop(),
-        async *[Symbol.asyncIterator]() {
-          for await (const entry of entries) yield { ...toEntry(entry), left: entry.delta ?? 0 }
-        },
-      }
-    },
   }
 }

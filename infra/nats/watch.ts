@@ -1,12 +1,17 @@
 import type { Broker, Bucket, BucketEntry } from './broker.ts'
-import { pause } from './follow.ts'
+import { consumeOnce, pause } from './follow.ts'
 
-/** A watch is opened anew this often: a consumer may stay silent after its node died. */
-const REWATCH_MS = 60_000
+const RETRY_MS = 500
+const decoder = new TextDecoder()
+
+/** The stream that a bucket is made of, and the subjects of its keys. */
+export const bucketStream = (bucket: string): string => `KV_${bucket}`
+export const bucketSubject = (bucket: string, key: string): string => `$KV.${bucket}.${key}`
 
 /**
  * Calls `onEntry` for every key of a bucket as it is, then for every change; resolves when all that is there now was
- * told. Repeats itself (a new watch tells all keys again), so `onEntry` must be idempotent.
+ * told. It reads the bucket's stream like any other, with the same watchdog, so it comes through what a connection or a
+ * node may do to a consumer.
  */
 export const watchBucket = async (
   broker: Broker,
@@ -14,32 +19,31 @@ export const watchBucket = async (
   onEntry: (entry: BucketEntry) => void,
 ): Promise<{ bucket: Bucket; stop(): void }> => {
   const bucket = await broker.bucket(name)
+  const stream = bucketStream(name)
   const stopped = new AbortController()
-  let ready!: () => void
-  const isReady = new Promise<void>((resolve) => {
-    ready = resolve
-  })
+  const { promise: isReady, resolve: ready } = Promise.withResolvers<void>()
+  let told = 0
 
   const watchOnce = async (): Promise<void> => {
-    if (await bucket.isEmpty()) ready()
-    const entries = await bucket.watch()
-    const end = (): void => entries.stop()
-    const timer = setTimeout(end, REWATCH_MS)
-    stopped.signal.addEventListener('abort', end)
-    try {
-      for await (const entry of entries) {
-        onEntry(entry)
-        if (entry.left === 0) ready()
-      }
-    } finally {
-      clearTimeout(timer)
-      stopped.signal.removeEventListener('abort', end)
+    const { first, last } = await broker.range(stream)
+    if (last === 0 || first > last || told >= last) ready()
+    const from = async () => ({ start: told + 1 })
+    for await (const message of consumeOnce(broker, stream, from, stopped.signal)) {
+      told = message.seq
+      const isValue = message.header('KV-Operation') === ''
+      onEntry({
+        key: message.subject.slice(bucketSubject(name, '').length),
+        text: isValue ? decoder.decode(message.data) : null,
+        revision: message.seq,
+      })
+      if (told >= last) ready()
     }
   }
 
   const loop = async (): Promise<void> => {
     while (!stopped.signal.aborted) {
-      await watchOnce().catch(() => pause(500, stopped.signal))
+      await watchOnce().catch(() => undefined)
+      await pause(RETRY_MS, stopped.signal)
     }
   }
   void loop()
