@@ -47,7 +47,7 @@ const natsMonitorUrl: Setting<string | undefined> = {
   schema: z.string().regex(/^https?:\/\/\S+$/, 'expected http://host:port'),
   fallback: undefined,
   type: 'URL',
-  help: 'monitoring address of that server: tells whether it syncs every write',
+  help: 'monitoring address of that server (of a cluster: all, with commas between): tells whether it syncs every write',
 }
 
 const data: Setting<string> = {

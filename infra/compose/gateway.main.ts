@@ -16,13 +16,13 @@ import type { LogWriter } from '#gateway/ports.ts'
 import { type Config, loadConfig } from '#infra/config.ts'
 import { openGeoIp } from '#infra/geoip/geoip.ts'
 import { connectNats, type Nats } from '#infra/nats/connect.ts'
+import { type Durability, watchDurability } from '#infra/nats/durability.ts'
 import { createKeyStore } from '#infra/nats/keys.ts'
 import { createLogWriter } from '#infra/nats/log.ts'
 import { createMetricStore } from '#infra/nats/metrics.ts'
 import { createOlapClient } from '#infra/nats/olap-client.ts'
 import { createCheckpointFeed } from '#infra/nats/outputs.ts'
 import { createReports } from '#infra/nats/reports.ts'
-import { readDurability } from '#infra/nats/server.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
 import { BUILTIN_SCHEMAS } from '#schema/builtin-schemas.ts'
 import type { Deployment } from '#schema/keys.ts'
@@ -84,6 +84,13 @@ const composeReading = async (nats: Nats, deployment: Deployment, log: LogWriter
   }
 }
 
+const tellDurability =
+  (logger: Logger) =>
+  ({ level, reason }: Durability): void => {
+    if (level === 'FSYNCED') logger.info({ durability: level }, 'every acknowledged event is on disk')
+    else logger.warn({ durability: level, reason }, 'durability is unverified: a power failure may cost events')
+  }
+
 const main = async (config: Config): Promise<void> => {
   const logger = createLogger('gateway', config.logLevel)
   const nats = await connectNats(config.natsUrl ?? `nats://127.0.0.1:${config.natsPort}`, 'millrace gateway')
@@ -118,9 +125,9 @@ const main = async (config: Config): Promise<void> => {
     gateway: processId,
     markerMs: config.markerMs,
   })
-  const durability = await readDurability(config.natsMonitorUrl)
+  const durability = await watchDurability(nats.nc, config.natsMonitorUrl, tellDurability(logger))
   const graphql = createGraphqlHandler({
-    services: { ...reading.services, indicators, collector, durability: () => durability },
+    services: { ...reading.services, indicators, collector, durability: () => durability.now().level },
     authenticate,
     log: logger,
   })
@@ -140,7 +147,7 @@ const main = async (config: Config): Promise<void> => {
   })
   const port = await server.listen(config.port, config.host)
   reportReady({ http: port })
-  logger.info({ port, durability }, 'gateway started')
+  logger.info({ port, durability: durability.now().level }, 'gateway started')
   onStop(logger, DRAIN_MS + CLOSE_MS + 1_000, async () => {
     stopMarkers()
     await graphql.close()

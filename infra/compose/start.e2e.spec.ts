@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { isRunning } from '#infra/nats/process.ts'
+import { ask } from '#infra/testing/graphql.ts'
+import { startTestNats } from '#infra/testing/nats.ts'
 import { startProduct, type TestProduct } from '#infra/testing/product.ts'
 
 const folder = async () => {
@@ -108,4 +110,24 @@ test('secrets are readable by their owner alone, and stand in no log', async () 
   for (const name of ['gateway', 'processor', 'storage', 'nats-server']) {
     expect(await readFile(join(product.dataDir, 'logs', `${name}.log`), 'utf8')).not.toContain('mr_')
   }
+})
+
+test('on a server of somebody else it says whether acknowledged events are on disk, and again when that changes', async () => {
+  await using server = await startTestNats()
+  const flags = [`--nats-url=${server.url}`, '--partitions=1']
+  const durability = async (product: TestProduct) =>
+    (await ask<{ pipeline: { durability: string } }>(product, '{ pipeline { durability } }')).pipeline.durability
+  {
+    await using product = await startProduct({ flags })
+    expect(product.terminal()).toContain('(durability: unverified; no monitoring address is known')
+    expect(await durability(product)).toBe('UNVERIFIED')
+  }
+  await using product = await startProduct({ flags: [...flags, `--nats-monitor-url=${server.monitorUrl}`] })
+  expect(product.terminal()).not.toContain('unverified')
+  expect(await durability(product)).toBe('FSYNCED')
+  await server.restart({ syncInterval: '"2m"' })
+  await expect.poll(() => durability(product), { timeout: 30_000 }).toBe('UNVERIFIED')
+  await expect
+    .poll(() => readFile(join(product.dataDir, 'logs', 'gateway.log'), 'utf8'), { timeout: 30_000 })
+    .toContain('syncs every 120 s')
 })

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { type Config, toFlags } from '#infra/config.ts'
 import { findNatsServer } from '#infra/nats/binary.ts'
 import { connectNats } from '#infra/nats/connect.ts'
-import { readDurability, startNatsServer } from '#infra/nats/server.ts'
+import { type Durability, readDurability } from '#infra/nats/durability.ts'
+import { startNatsServer } from '#infra/nats/server.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
 import { childService, type Ports } from './child-process.ts'
 import { createProcessTable, takeFolder, writeJson } from './data-folder.ts'
@@ -33,7 +34,7 @@ export interface StartDependencies {
 export interface Product {
   endpoints: Endpoints
   keys: Keys
-  durability: 'FSYNCED' | 'UNVERIFIED'
+  durability: Durability
 }
 
 export interface Start {
@@ -62,11 +63,11 @@ export const startProduct = (dependencies: StartDependencies): Start => {
   const start = async (): Promise<Product> => {
     await rm(endpointsFile, { force: true })
     const nats = await startNats(dependencies, group)
-    const { port, keys } = await startChildren(dependencies, group, nats)
+    const { port, keys, durability } = await startChildren(dependencies, group, nats)
     const endpoints = endpointsOf(config.host, port, nats.natsUrl)
     await writeJson(endpointsFile, endpoints)
     if (config.demo) await startDemo(dependencies, group)
-    return { endpoints, keys, durability: await readDurability(nats.natsMonitorUrl) }
+    return { endpoints, keys, durability }
   }
   const ready = taken.then(() =>
     start().catch(async (error) => {
@@ -151,7 +152,7 @@ const startChildren = async (
   { config, mains, say }: StartDependencies,
   group: Group,
   address: NatsAddress,
-): Promise<{ port: number; keys: Keys }> => {
+): Promise<Prepared & { port: number }> => {
   const taken = new Set<number>()
   const choose = async (wanted: number): Promise<number> => {
     const port = await choosePort(wanted, config.host, say, taken)
@@ -172,19 +173,22 @@ const startChildren = async (
   const many = (rank: number, kind: 'gateway' | 'processor', count: number) =>
     Array.from({ length: count }, (_, index) => add(rank, kind, index))
 
-  const keys = prepare(config, address.natsUrl)
+  const prepared = prepare(config, address)
   const children = [...many(0, 'gateway', config.gateways), ...many(1, 'processor', config.processors)]
   const all = Promise.all([...children, add(2, 'storage', 0)])
   all.catch(() => {}) // when the deployment itself is refused, that is the reason to tell
-  const made = await keys
-  return { port: (await all)[0], keys: made }
+  const made = await prepared
+  return { port: (await all)[0], ...made }
 }
 
-const prepare = async (config: Config, natsUrl: string): Promise<Keys> => {
+type Prepared = Pick<Product, 'keys' | 'durability'>
+
+const prepare = async (config: Config, { natsUrl, natsMonitorUrl }: NatsAddress): Promise<Prepared> => {
   const nats = await connectNats(natsUrl, 'millrace supervisor')
   try {
     await ensureDeployment(nats, { partitions: config.partitions })
-    return await ensureKeys(nats, config.data)
+    const keys = await ensureKeys(nats, config.data)
+    return { keys, durability: await readDurability(natsMonitorUrl, nats.nc.info?.server_id) }
   } finally {
     await nats.close()
   }

@@ -1,3 +1,4 @@
+import type { Durability } from '#infra/nats/durability.ts'
 import type { Keys } from './first-keys.ts'
 
 /** endpoints.json in the data folder: written when all is ready, removed when it stops. */
@@ -21,15 +22,18 @@ export const endpointsOf = (host: string, port: number, nats: string): Endpoints
   }
 }
 
+const doubt = ({ level, reason }: Durability): string =>
+  level === 'FSYNCED' ? '' : `  (durability: unverified; ${reason})`
+
 /** What a newcomer needs: addresses, keys, and lines to paste. */
-export const welcomeText = (endpoints: Endpoints, keys: Keys, folder: string, durability: string): string => {
+export const welcomeText = (endpoints: Endpoints, keys: Keys, folder: string, durability: Durability): string => {
   const rows = [
     // The page reads the token from the fragment, which no browser sends to a server.
     ['dashboard', `${endpoints.dashboard}#token=${keys.readToken}`],
     ['GraphQL', endpoints.graphql],
     ['WebSocket', endpoints.ws],
     ['collector', endpoints.collector],
-    ['NATS', `${endpoints.nats}${durability === 'FSYNCED' ? '' : '  (durability: unverified)'}`],
+    ['NATS', `${endpoints.nats}${doubt(durability)}`],
     ['data', folder],
     ['write key', keys.writeKey],
     ['read token', keys.readToken],

@@ -73,9 +73,10 @@ export const watchOver = async (folder: string, pid: number, exited: Promise<unk
   watchdog.on('error', () => {}) // without sh the next start still ends what this one may leave
   watchdog.unref()
   ;(watchdog.stdin as unknown as { unref(): void }).unref()
-  exited.then(() => {
+  exited.then(async () => {
     watchdog.kill('SIGKILL')
-    return rm(join(folder, PID_FILE), { force: true })
+    // The disk may be what ended the server: the next start looks whose pid it is.
+    await rm(join(folder, PID_FILE), { force: true }).catch(() => undefined)
   })
   await writeFile(join(folder, PID_FILE), String(pid))
 }

@@ -13,15 +13,25 @@ export interface TestNats extends AsyncDisposable {
   /** SIGKILL; resolves when it is gone. */
   kill(): Promise<void>
   /** Starts it again on the same port and data; kills it first when it runs. */
-  restart(): Promise<void>
+  restart(options?: SyncOption): Promise<void>
 }
 
-export const startTestNats = async (): Promise<TestNats> => {
+interface SyncOption {
+  /** Instead of always: a server that acknowledges before its writes are on disk. */
+  syncInterval?: string
+}
+
+interface TestNatsOptions extends SyncOption {
+  /** Default: a fresh folder, removed at the end. A given one is kept. */
+  dataDir?: string
+}
+
+export const startTestNats = async ({ dataDir: given, ...sync }: TestNatsOptions = {}): Promise<TestNats> => {
   const binary = await findNatsServer({ env: process.env, say: console.error })
-  const dataDir = await mkdtemp(join(tmpdir(), 'millrace-nats-'))
-  const start = (port: number, monitorPort: number) =>
-    startNatsServer({ binary, dataDir, port, monitorPort, memoryLimit: '512MiB', env: process.env })
-  let server: NatsServer = await start(0, 0)
+  const dataDir = given ?? (await mkdtemp(join(tmpdir(), 'millrace-nats-')))
+  const start = (ports: { port: number; monitorPort: number }, { syncInterval }: SyncOption) =>
+    startNatsServer({ binary, dataDir, ...ports, syncInterval, memoryLimit: '512MiB', env: process.env })
+  let server: NatsServer = await start({ port: 0, monitorPort: 0 }, sync)
   return {
     dataDir,
     url: server.url,
@@ -30,13 +40,13 @@ export const startTestNats = async (): Promise<TestNats> => {
       return server.pid
     },
     kill: () => server.kill(),
-    restart: async () => {
+    restart: async (options = sync) => {
       await server.kill()
-      server = await start(server.port, server.monitorPort)
+      server = await start({ port: server.port, monitorPort: server.monitorPort }, options)
     },
     [Symbol.asyncDispose]: async () => {
       await server.kill()
-      await rm(dataDir, { recursive: true, force: true })
+      if (given === undefined) await rm(dataDir, { recursive: true, force: true })
     },
   }
 }
