@@ -8,7 +8,8 @@ import type {
   Settlement,
 } from '#schema/checkpoint.ts'
 import type { ControlRecord, LogMessage, Marker } from '#schema/frame.ts'
-import type { OlapReader, Positions } from '#schema/olap.ts'
+import type { Received, Settled } from '#schema/ledger.ts'
+import type { LogPositions, OlapReader, Positions } from '#schema/olap.ts'
 import type { PartitionReport } from '#schema/report.ts'
 
 /** What the cores ask of a logger; pino has it. */
@@ -155,18 +156,43 @@ export interface OlapPart {
   raw: RawLines[]
   aggregates: AggregateRow[]
   late: LateEvent[]
-  /** Events that the processor found to be duplicates, by tenant. */
+  /** Events that the processor found to be duplicates, by tenant, and their lines. */
   duplicates: Record<string, number>
+  repeated: RawLines[]
+  /** What became of all events, by tenant and minute of receipt. */
+  settled: Settled[]
   definitions: DefinitionState[]
   markers: Marker[]
 }
 
-/** Lines of one frame's counted events: EventLine JSON as it stands in the log. */
+/** Lines of one frame that have one outcome: EventLine JSON as it stands in the log. */
 export interface RawLines {
   sequence: number
-  /** Counted lines only; `indexes[i]` is the place in the frame of line i. */
+  /** `indexes[i]` is the place in the frame of line i. */
   lines: string[]
   indexes: number[]
+}
+
+/** What the headers of a log say from after `after` up to `sequence`. */
+export interface ReceivedPart {
+  partition: number
+  after: number
+  sequence: number
+  frames: FrameCounts[]
+}
+
+/** Headers of one frame. */
+export interface FrameCounts {
+  sequence: number
+  received: Received[]
+}
+
+/** Headers of the logs and nothing else of them: what gateways received, told apart from what became of it. */
+export interface HeaderFeed {
+  /** Messages after `sequence`, in order; what has expired is left out. Ends when `signal` aborts. */
+  read(partition: number, sequence: number, signal: AbortSignal): AsyncIterable<FrameCounts>
+  /** Last sequence of the log now; 0 when nothing was ever written. */
+  last(partition: number): Promise<number>
 }
 
 /** The OLAP store's write side: one writer, one transaction a batch. */
@@ -178,6 +204,12 @@ export interface OlapWriter extends OlapReader {
    */
   write(batch: OlapBatch): Promise<void>
   positions(): Promise<Positions>
+  /**
+   * Counts and the places up to which headers were read in one transaction. What is there already is left out, one that
+   * does not follow rejects with OutOfSequence, and nothing is written.
+   */
+  writeReceived(parts: readonly ReceivedPart[]): Promise<void>
+  logPositions(): Promise<LogPositions>
   /** Drops what is older than the retention; merges deltas of old windows. */
   maintain(now: number): Promise<void>
   close(): Promise<void>

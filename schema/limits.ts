@@ -27,6 +27,9 @@ export const EARLIEST_TIME_MS = Date.UTC(2000, 0, 1)
 /** How far ahead of the gateway's clock an event's time may be. */
 export const FUTURE_LIMIT_MS = 24 * 3_600_000
 
+/** Longest from the first event of a frame to its acknowledgement. */
+export const FRAME_DEADLINE_MS = 10_000
+
 /** Defaults of a tenant. */
 export const DEFAULT_LATENESS_HORIZON_MS = 10 * 60_000
 export const DEFAULT_OUT_OF_ORDERNESS_MS = 5_000
@@ -41,6 +44,7 @@ export const RETENTION = {
   rawEvents: 30 * DAY_MS,
   minlyAggs: 90 * DAY_MS,
   hourlyAggs: 365 * DAY_MS,
+  ledger: 365 * DAY_MS,
   /** Of markers in the OLAP store: only their arrival matters. */
   markers: DAY_MS / 24,
   /** Of windows in KV and in live views: shorter than an hour, and the others. See liveRetention. */

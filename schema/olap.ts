@@ -89,6 +89,36 @@ export interface TenantTotals {
   invalid: number
 }
 
+/** The books of whole minutes [from, to), by when the gateway received the events. Milliseconds. */
+export interface LedgerQuery {
+  tenant: string
+  from: number
+  to: number
+  /** Everything that was received until then is settled and stored; the storage process says so, whoever asks. */
+  settledUntil: number | null
+}
+
+/** Accepted, rejected and shed as frames say it, what became of events as settlements do, stored as rows do. */
+export interface Ledger {
+  accepted: number
+  counted: number
+  late: number
+  duplicate: number
+  invalid: number
+  shed: number
+  rejected: number
+  stored: number
+  /** All who counted agree, minute by minute. */
+  balanced: boolean
+  settledUntil: number | null
+}
+
+/** By partition: last log sequence that is settled and stored, and the last one whose headers were counted. */
+export interface LogPositions {
+  settled: number[]
+  received: number[]
+}
+
 /** A question to the OLAP store and its answer. All but `sql`, `positions` and `markers` are of one tenant. */
 export interface OlapReader {
   aggregates(query: AggregatesQuery): Promise<{ rows: OlapRow[]; positions: Positions }>
@@ -97,6 +127,7 @@ export interface OlapReader {
   /** Events by what became of them, as the store has them: a late event that had counted already is a duplicate. */
   totals(tenant: string): Promise<TenantTotals>
   positions(): Promise<Positions>
+  ledger(query: LedgerQuery): Promise<Ledger>
   /** The newest marker of a gateway in each partition that has one. */
   markers(gateway: string): Promise<StoredMarker[]>
   /** One read-only statement over all tenants, for operators. No access to files or settings. */

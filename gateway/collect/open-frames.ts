@@ -1,6 +1,6 @@
 import { partitionOf } from '#schema/hash.ts'
 import { createReceivedTally, type ReceivedTally } from '#schema/ledger.ts'
-import { LIMITS } from '#schema/limits.ts'
+import { FRAME_DEADLINE_MS, LIMITS } from '#schema/limits.ts'
 import type { LogWriter } from '../ports.ts'
 import type { CollectMetrics } from './metrics.ts'
 import { createRefusals, type Refusals, type RefusedEvents } from './refusals.ts'
@@ -78,7 +78,7 @@ interface Lane {
 export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
   const { log, metrics, partitions, processId } = dependencies
   const monotonic = dependencies.monotonic ?? (() => performance.now())
-  const deadlineMs = dependencies.deadlineMs ?? 10_000
+  const deadlineMs = dependencies.deadlineMs ?? FRAME_DEADLINE_MS
   const waitingLimit = dependencies.waitingBytes ?? 64_000_000
   const frameBytes = dependencies.frameBytes ?? LIMITS.frameBytes
   const frameEvents = dependencies.frameEvents ?? LIMITS.frameEvents

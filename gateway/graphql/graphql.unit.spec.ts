@@ -1,28 +1,14 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { scanGraphqlBody } from '#gateway/collect/graphql-problems.ts'
 import { createIndicators } from '#gateway/indicators/indicators.ts'
 import { row } from '#gateway/live/testing.ts'
-import type { KeyKind } from '#schema/keys.ts'
-import { createSchema } from './schema.ts'
-import { fakeServices, key } from './testing.ts'
-import { createGraphqlServer } from './yoga.ts'
+import { fakeServices, serveSchema } from './testing.ts'
 
 const NOON = 1_767_268_800_000
 
 const setUp = async () => {
   const fakes = await fakeServices()
   onTestFinished(() => fakes.close())
-  const logged: object[] = []
-  const server = createGraphqlServer(createSchema(), { error: (fields) => logged.push(fields) })
-  const post = async (kind: KeyKind, text: string) => {
-    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: text }
-    const context = { services: fakes.services, key: key(kind), origin: {}, problems: scanGraphqlBody(text) }
-    const response = await server.fetch('http://gateway/graphql', init, context)
-    return { status: response.status, body: await response.json() }
-  }
-  const ask = async (kind: KeyKind, query: string, variables: object = {}) =>
-    (await post(kind, JSON.stringify({ query, variables }))).body
-  return { ...fakes, post, ask, logged }
+  return { ...fakes, ...serveSchema(fakes.services) }
 }
 
 const VIEWS =

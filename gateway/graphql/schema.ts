@@ -4,6 +4,7 @@ import { addConditions } from './conditions.ts'
 import { addDeadLetters } from './dead-letters.ts'
 import { addEvents } from './events.ts'
 import { addIngest } from './ingest.ts'
+import { addLedger } from './ledger.ts'
 import { addMetrics } from './metrics.ts'
 import { addPipeline } from './pipeline.ts'
 import { addQueryMetric } from './query-metric.ts'
@@ -25,5 +26,6 @@ export const createSchema = (): GraphQLSchema => {
   addDeadLetters(builder)
   addTenant(builder)
   addPipeline(builder)
+  addLedger(builder)
   return builder.toSchema()
 }

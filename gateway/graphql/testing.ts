@@ -1,3 +1,4 @@
+import { scanGraphqlBody } from '#gateway/collect/graphql-problems.ts'
 import { createIndicators } from '#gateway/indicators/indicators.ts'
 import { createLiveView } from '#gateway/live/live-view.ts'
 import { createMetricReader } from '#gateway/live/metric-reader.ts'
@@ -7,6 +8,8 @@ import type { Reports } from '#gateway/ports.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { KeyKind, KeyRecord } from '#schema/keys.ts'
 import type { GraphqlServices } from './context.ts'
+import { createSchema } from './schema.ts'
+import { createGraphqlServer } from './yoga.ts'
 
 export const key = (kind: KeyKind): KeyRecord => ({ id: kind, tenant: TENANT, kind, label: '', createdAt: 0 })
 
@@ -18,6 +21,21 @@ export const authenticate = (authorization: string | undefined): KeyRecord => {
 }
 
 type Collect = GraphqlServices['collector']['collect']
+
+/** The schema over these services, asked as over HTTP. */
+export const serveSchema = (services: GraphqlServices) => {
+  const logged: object[] = []
+  const server = createGraphqlServer(createSchema(), { error: (fields) => logged.push(fields) })
+  const post = async (kind: KeyKind, text: string) => {
+    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: text }
+    const context = { services, key: key(kind), origin: {}, problems: scanGraphqlBody(text) }
+    const response = await server.fetch('http://gateway/graphql', init, context)
+    return { status: response.status, body: await response.json() }
+  }
+  const ask = async (kind: KeyKind, query: string, variables: object = {}) =>
+    (await post(kind, JSON.stringify({ query, variables }))).body
+  return { post, ask, logged }
+}
 
 /** Services over checkpoints in memory; `collected` holds what was sent. */
 export const fakeServices = async ({ paceMs = 0 } = {}) => {

@@ -5,6 +5,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { type Config, loadConfig } from '#infra/config.ts'
 import { createDuckDbOlap } from '#infra/duckdb/olap.ts'
 import { connectNats, type Nats } from '#infra/nats/connect.ts'
+import { createHeaderFeed } from '#infra/nats/header-feed.ts'
 import { createLeases } from '#infra/nats/leases.ts'
 import { serveOlap } from '#infra/nats/olap-server.ts'
 import { createOutputFeed } from '#infra/nats/outputs.ts'
@@ -12,6 +13,7 @@ import { publishStorageReport } from '#infra/nats/reports.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
 import type { OlapWriter } from '#processors/ports.ts'
 import { waitForLease } from '#processors/storage/lease.ts'
+import { startReceivedReader, withSettledUntil } from '#processors/storage/received.ts'
 import { type Storage, type StorageDeps, startStorage } from '#processors/storage/storage.ts'
 import type { StorageReport } from '#schema/report.ts'
 import { startAdminServer } from './admin-server.ts'
@@ -127,12 +129,20 @@ const main = async (config: Config): Promise<void> => {
     onWritten: reports.publish,
     onFatal: (error) => fatal(error.message),
   })
+  const received = await startReceivedReader({
+    writer: olap,
+    feed: createHeaderFeed(nats.broker),
+    clock: { now: Date.now },
+    logger,
+    onFatal: (error) => fatal(error.message),
+  })
   measure(registry, storage)
-  const server = serveOlap(nats, { olap, logger })
+  const server = serveOlap(nats, { olap: withSettledUntil(olap, received), logger })
   const stopReports = reports.start(storage)
   stopWork = async () => {
     stopReports()
     await storage.stop()
+    await received.stop()
     await server.stop()
     await olap.close()
   }

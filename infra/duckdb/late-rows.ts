@@ -4,7 +4,7 @@ import type { LateEvent } from '#schema/checkpoint.ts'
 import type { EventLine } from '#schema/event.ts'
 import type { RefusedLine } from './raw-rows.ts'
 import type { Spool } from './spool.ts'
-import { identitySql } from './tables.ts'
+import { identitySql, idSql } from './tables.ts'
 
 /** A late event, or one that cannot be stored, as it is spooled. Times in milliseconds since 1970. */
 interface LateRow {
@@ -23,6 +23,8 @@ interface LateRow {
   event: string
   time: number | null
   receivedAt: number | null
+  /** The store could not hold it. */
+  refused: boolean
 }
 
 const COLUMNS: Record<keyof LateRow, string> = {
@@ -40,6 +42,7 @@ const COLUMNS: Record<keyof LateRow, string> = {
   event: 'VARCHAR',
   time: 'BIGINT',
   receivedAt: 'BIGINT',
+  refused: 'BOOLEAN',
 }
 
 /** Tenant of a line from which none can be read. */
@@ -67,6 +70,7 @@ const toRow = (partition: number, event: LateEvent): LateRow => {
     event: JSON.stringify(line?.e ?? event.raw ?? null),
     time: time(line?.time),
     receivedAt: time(line?.receivedAt ?? event.receivedAt),
+    refused: false,
   }
 }
 
@@ -78,15 +82,17 @@ const parse = (line: string): { line: EventLine | null; raw?: string } => {
   }
 }
 
-const fromRefused = ({ partition, sequence, index, line, reason }: RefusedLine): LateRow =>
-  toRow(partition, {
+const fromRefused = ({ partition, sequence, index, line, reason }: RefusedLine): LateRow => ({
+  ...toRow(partition, {
     sequence,
     index,
     code: 'INVALID',
     message: `the store cannot hold this event: ${reason}`,
     watermark: null,
     ...parse(line),
-  })
+  }),
+  refused: true,
+})
 
 export const lateRows = (parts: readonly OlapPart[], refused: readonly RefusedLine[]): LateRow[] => [
   ...parts.flatMap(({ partition, late }) => late.map((event) => toRow(partition, event))),
@@ -105,10 +111,15 @@ const DUPLICATES = `
 INSERT INTO counters
 SELECT tenant, 'duplicate', count(*) FROM late SEMI JOIN known USING (identity) GROUP BY tenant`
 
+const REPEATED = `
+INSERT INTO duplicates
+SELECT tenant, source, id, key, epoch_ms("receivedAt"), "partition", sequence, "index", true, ${idSql('tenant', 'id')}
+FROM late SEMI JOIN known USING (identity)`
+
 const DEAD = `
 INSERT INTO dead_letters
 SELECT tenant, source, id, name, key, code, message, NULL, event, epoch_ms(time), epoch_ms(coalesce("receivedAt", $1::BIGINT)),
-  epoch_ms(watermark), "partition", sequence, "index", epoch_ms($1::BIGINT)
+  epoch_ms(watermark), "partition", sequence, "index", epoch_ms($1::BIGINT), refused
 FROM late ANTI JOIN known USING (identity)`
 
 /**
@@ -126,5 +137,6 @@ export const insertLate = async (
   await spool.with(lines, COLUMNS, (table) => connection.run(STAGE(table)))
   await connection.run(KNOWN)
   await connection.run(DUPLICATES)
+  await connection.run(REPEATED)
   await connection.run(DEAD, [now])
 }

@@ -1,5 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { RETENTION } from '#schema/limits.ts'
+import { expireInBooks, maintainBooks } from './ledger-upkeep.ts'
 import { AGGREGATE_TABLES, MERGED } from './tables.ts'
 import { transaction } from './transaction.ts'
 
@@ -22,9 +23,13 @@ const mergeDeltas = async (connection: DuckDBConnection, table: string): Promise
     SELECT ${KEY}, dims, ${columns.join(', ')}, stored_at, merged FROM sums`)
 }
 
-/** Rows that go are counted, so that totals stay what they were. */
+/** Rows that go are counted, so that totals and books stay what they were. */
 const expireEvents = async (connection: DuckDBConnection, before: number): Promise<void> => {
   const old = (column: string): string => `${column} < epoch_ms($1::BIGINT)`
+  await expireInBooks(connection, 'raw_events', old('received_at'), before)
+  await expireInBooks(connection, 'dead_letters', old('stored_at'), before)
+  await expireInBooks(connection, 'duplicates', old('received_at'), before)
+  await connection.run(`DELETE FROM duplicates WHERE ${old('received_at')}`, [before])
   await connection.run(
     `INSERT INTO counters SELECT tenant, 'expired_stored', count(*) FROM raw_events WHERE ${old('received_at')}
      GROUP BY tenant`,
@@ -55,6 +60,7 @@ export const maintainTables = async (connection: DuckDBConnection, now: number):
   const kept = { minly_aggs: RETENTION.minlyAggs, hourly_aggs: RETENTION.hourlyAggs }
   await transaction(connection, () => expireEvents(connection, now - RETENTION.rawEvents))
   await transaction(connection, () => mergeCounters(connection))
+  await maintainBooks(connection, now)
   for (const table of AGGREGATE_TABLES) {
     await transaction(connection, () => mergeDeltas(connection, table))
     const sql = `DELETE FROM ${table} WHERE stored_at < epoch_ms($1::BIGINT)`

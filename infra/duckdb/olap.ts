@@ -2,6 +2,8 @@ import type { OlapWriter } from '#processors/ports.ts'
 import { readAggregates } from './aggregates.ts'
 import { readDeadLetters } from './dead-letters.ts'
 import { readEvents } from './events.ts'
+import { readLedger } from './ledger.ts'
+import { readLogPositions, writeReceived } from './ledger-rows.ts'
 import { maintainTables } from './maintain.ts'
 import { readMarkers } from './markers.ts'
 import { type DatabaseOptions, openDatabase } from './open.ts'
@@ -41,6 +43,8 @@ export const createDuckDbOlap = async (options: DuckDbOlapOptions): Promise<Olap
   const chores = createQueue()
   return {
     write: ({ parts }) => writes(() => writeParts(dependencies, parts)),
+    writeReceived: (parts) => writes(() => writeReceived(connection, dependencies.spool, parts)),
+    logPositions: () => pool.query(readLogPositions),
     maintain: (at) => chores(() => maintainTables(maintenance, at)),
     positions: () => pool.query(readPositions),
     aggregates: (query) => pool.query((reader) => readAggregates(reader, query)),
@@ -48,6 +52,7 @@ export const createDuckDbOlap = async (options: DuckDbOlapOptions): Promise<Olap
     deadLetters: (query) => pool.query((reader) => readDeadLetters(reader, query)),
     totals: (tenant) => pool.query((reader) => readTotals(reader, tenant)),
     markers: (gateway) => pool.query((reader) => readMarkers(reader, gateway)),
+    ledger: (query) => pool.query((reader) => readLedger(reader, query)),
     sql: (statement) => pool.query((reader) => runSql(reader, statement)),
     async close() {
       await writes(async () => connection.closeSync())

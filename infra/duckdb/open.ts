@@ -2,6 +2,7 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import type { Logger } from '#processors/ports.ts'
+import { BOOKS_START, RECEIVED_FROM } from './ledger-tables.ts'
 import { SCHEMA } from './tables.ts'
 
 export interface DatabaseOptions {
@@ -28,7 +29,10 @@ const DAMAGED = /WAL|corrupt|checksum|serializ|deserializ|not a valid DuckDB|INT
 
 export const quote = (text: string): string => `'${text.replaceAll("'", "''")}'`
 
-const prepare = async ({ instance, spool }: Database, { folder, memoryLimit, partitions }: DatabaseOptions) => {
+const prepare = async (
+  { instance, spool }: Database,
+  { folder, memoryLimit, partitions, now = Date.now }: DatabaseOptions,
+) => {
   // The file is ours now: what is in the spool is of a process that is gone.
   await rm(spool, { recursive: true, force: true })
   await mkdir(spool)
@@ -47,6 +51,8 @@ const prepare = async ({ instance, spool }: Database, { folder, memoryLimit, par
       `INSERT INTO positions SELECT p, 0, 0 FROM range($1) t(p) WHERE p NOT IN (SELECT "partition" FROM positions)`,
       [partitions],
     )
+    await connection.run(BOOKS_START, [now()])
+    await connection.run(RECEIVED_FROM)
   } finally {
     connection.closeSync()
   }

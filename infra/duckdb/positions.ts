@@ -10,12 +10,14 @@ export const readPositions = async (connection: DuckDBConnection): Promise<Posit
 
 /** Leaves out what is stored already: a batch whose acknowledgement got lost is written again. */
 export const notStored = (parts: readonly OlapPart[], positions: Positions): OlapPart[] =>
-  parts.filter(({ partition, after, checkpoint }) => {
-    const stored = positions[partition]
-    if (checkpoint <= stored) return false
-    if (after !== stored) throw new OutOfSequence(partition, stored, after)
-    return true
-  })
+  parts.filter(({ partition, after, checkpoint }) => follows(partition, positions[partition], after, checkpoint))
+
+/** False when it is stored already; throws OutOfSequence when something between is not. */
+export const follows = (partition: number, stored: number, after: number, upTo: number): boolean => {
+  if (upTo <= stored) return false
+  if (after !== stored) throw new OutOfSequence(partition, stored, after)
+  return true
+}
 
 export const movePositions = async (connection: DuckDBConnection, parts: readonly OlapPart[]): Promise<void> => {
   const values = parts.map((_, i) => `($${3 * i + 1}, $${3 * i + 2}, $${3 * i + 3})`).join(', ')

@@ -1,7 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { OlapPart } from '#processors/ports.ts'
 import type { Spool } from './spool.ts'
-import { identitySql } from './tables.ts'
+import { identitySql, idSql } from './tables.ts'
 
 /** A line of a counted event with its place in the log. */
 export interface RawLine {
@@ -45,7 +45,7 @@ const insertSql = (table: string): string => `
 INSERT INTO raw_events
 SELECT tenant, source, e.id, e.name, epoch_ms(time), epoch_ms("receivedAt"), key, e."userId", e."anonymousId",
   e.properties, e.context, country, browser, os, device, weight, schema, p, s, i,
-  ${identitySql('tenant', 'source', 'key', 'e.id')}
+  ${identitySql('tenant', 'source', 'key', 'e.id')}, ${idSql('tenant', 'e.id')}
 FROM ${table}`
 
 /** The place goes to the front of the line's own JSON object: nothing is parsed here. */

@@ -3,6 +3,7 @@ import type { Logger, OlapPart } from '#processors/ports.ts'
 import { insertAggregates } from './aggregate-rows.ts'
 import { applyDefinitions } from './definition-rows.ts'
 import { insertLate, lateRows } from './late-rows.ts'
+import { insertRepeated, insertSettled } from './ledger-rows.ts'
 import { insertMarkers } from './markers.ts'
 import { movePositions, notStored, readPositions } from './positions.ts'
 import { findRefused, insertRaw, isRefusal, type RawLine, type RefusedLine, rawLines } from './raw-rows.ts'
@@ -36,6 +37,8 @@ const writeOnce = (
     const aggregates = parts.flatMap((part) => part.aggregates)
     await insertAggregates(connection, spool, aggregates, at)
     await insertLate(connection, spool, lateRows(parts, refused), at)
+    await insertRepeated(connection, spool, parts)
+    await insertSettled(connection, spool, parts)
     await countDuplicates(connection, parts)
     const definitions = parts.flatMap((part) => part.definitions)
     await applyDefinitions(connection, definitions)

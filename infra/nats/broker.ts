@@ -59,6 +59,8 @@ export interface ConsumeOptions {
    * ends. Otherwise an ordered consumer of one's own.
    */
   durable?: string
+  /** Messages come without their data. */
+  headersOnly?: boolean
 }
 
 /**

@@ -125,13 +125,14 @@ export const createNatsBroker = (nc: NatsConnection, js: JetStreamClient, jsm: J
   async purge(stream, filter, before) {
     await asked(() => jsm.streams.purge(stream, { filter, ...(before === undefined ? {} : { seq: before }) }))
   },
-  consume: (stream, { start, filters, durable }: ConsumeOptions) =>
+  consume: (stream, { start, filters, durable, headersOnly }: ConsumeOptions) =>
     asked(async () => {
       if (durable !== undefined) return deliver(await remade(js, jsm, stream, durable, start))
       const ordered = await js.consumers.get(stream, {
         filter_subjects: filters ? [...filters] : undefined,
         deliver_policy: DeliverPolicy.StartSequence,
         opt_start_seq: start,
+        ...(headersOnly ? { headers_only: true } : {}),
       })
       return deliver(ordered)
     }),

@@ -73,6 +73,7 @@ export const createOlapClient = (nats: Nats, { timeoutMs = 10_000 }: OlapClientO
     events: (query) => ask('events', query),
     deadLetters: (query) => ask('deadLetters', query),
     totals: (tenant) => ask('totals', tenant),
+    ledger: (query) => ask('ledger', query),
     positions: () => ask('positions'),
     markers: (gateway) => ask('markers', gateway),
     sql: (statement) => ask('sql', statement),

@@ -2,7 +2,16 @@ import { MillraceError } from '#schema/errors.ts'
 import type { OlapReader } from '#schema/olap.ts'
 
 /** Questions and answers over OLAP_SUBJECT. An answer is JSON text cut into chunks; its headers number them. */
-const OLAP_OPERATIONS = ['aggregates', 'events', 'deadLetters', 'totals', 'positions', 'markers', 'sql'] as const
+const OLAP_OPERATIONS = [
+  'aggregates',
+  'events',
+  'deadLetters',
+  'totals',
+  'positions',
+  'markers',
+  'ledger',
+  'sql',
+] as const
 export type OlapOperation = (typeof OLAP_OPERATIONS)[number]
 
 interface OlapRequest {

@@ -83,6 +83,8 @@ export const olapPart = (
     aggregates: [],
     late: [],
     duplicates: {},
+    repeated: [],
+    settled: [],
     definitions: [],
     markers: [],
     ...rest,

@@ -4,6 +4,7 @@ import { RETENTION } from '#schema/limits.ts'
 import type { Condition } from '#schema/metric.ts'
 import type { RawEvent } from '#schema/olap.ts'
 import { aggregateRow, definitionState, eventLine, HOUR, lateEvent, MINUTE, olapPart, T0 } from './fixtures.ts'
+import { ledgerContract } from './ledger.contract.ts'
 
 /** A fresh store of two partitions; `now` is its clock. */
 type OpenOlap = (now: () => number) => Promise<{ olap: OlapWriter; remove(): Promise<void> }>
@@ -35,6 +36,8 @@ export const olapContract = (name: string, open: OpenOlap): void => {
         ...query,
       })
     ).rows
+
+  ledgerContract(name, () => olap)
 
   describe(`${name}: positions`, () => {
     it('starts at 0 everywhere and moves with the rows', async () => {

@@ -1,6 +1,7 @@
 import type { CheckpointOutputs, OlapPart, OutputFeed, RawLines } from '#processors/ports.ts'
-import { decodeOutcomes, type Settlement } from '#schema/checkpoint.ts'
+import { decodeOutcomes, type Outcome, type Settlement } from '#schema/checkpoint.ts'
 import type { LogMessage } from '#schema/frame.ts'
+import { addSettled, receivedMinute, type Settled } from '#schema/ledger.ts'
 
 /** Frames that a settlement speaks of are not as it says: gone from the log, or with another number of events. */
 export class FramesMissing extends Error {
@@ -21,23 +22,40 @@ const ROW_BYTES = 200
 
 const decoder = new TextDecoder()
 
-/** Lines of the frame's counted events; a frame that the settlement does not name counted wholly. */
-const countedLines = ({ partition, outcomes }: Settlement, { sequence, kind, data }: LogMessage): RawLines | null => {
-  if (kind !== 'events') return null
+interface FrameLines {
+  counted: RawLines
+  repeated: RawLines
+}
+
+const NO_LINES = { lines: [], indexes: [] }
+
+/** The frame's lines by what became of them; a frame that the settlement does not name counted wholly. */
+const readLines = ({ partition, outcomes }: Settlement, { sequence, kind, data }: LogMessage): FrameLines => {
+  const none = { sequence, ...NO_LINES }
+  if (kind !== 'events') return { counted: none, repeated: none }
   const all = decoder
     .decode(data)
     .split('\n')
     .filter((line) => line !== '')
   const text = outcomes[sequence]
-  if (text === undefined) return { sequence, lines: all, indexes: all.map((_, index) => index) }
+  if (text === undefined) {
+    return { counted: { sequence, lines: all, indexes: all.map((_, index) => index) }, repeated: none }
+  }
   const verdicts = decodeOutcomes(text)
   if (verdicts.length !== all.length) {
     const detail = `frame ${sequence} has ${all.length} events, its settlement speaks of ${verdicts.length}`
     throw new FramesMissing(partition, detail)
   }
-  const indexes = verdicts.flatMap((verdict, index) => (verdict === 'C' ? [index] : []))
-  return { sequence, lines: indexes.map((index) => all[index]), indexes }
+  const linesOf = (outcome: Outcome): RawLines => {
+    const indexes = verdicts.flatMap((verdict, index) => (verdict === outcome ? [index] : []))
+    return { sequence, lines: indexes.map((index) => all[index]), indexes }
+  }
+  return { counted: linesOf('C'), repeated: linesOf('D') }
 }
+
+/** What was settled before there were minutes of receipt counts in the minute in which it was. */
+const settledMinutes = ({ minutes, totals, at }: Settlement): Settled[] =>
+  minutes ?? Object.entries(totals).map(([tenant, counts]) => ({ tenant, minute: receivedMinute(at), ...counts }))
 
 /** First sequence from `next` on that the settlement does not say to be missing. */
 const present = (settlement: Settlement, next: number): number => {
@@ -53,6 +71,7 @@ export const readPart = async (feed: OutputFeed, outputs: CheckpointOutputs): Pr
   const { settlement, aggregates, late } = outputs
   const { partition, checkpoint, from, to, totals, definitions, markers = [] } = settlement
   const raw: RawLines[] = []
+  const repeated: RawLines[] = []
   let bytes = ROW_BYTES * (aggregates.length + late.length)
   let next = present(settlement, from)
   if (next <= to) {
@@ -60,8 +79,9 @@ export const readPart = async (feed: OutputFeed, outputs: CheckpointOutputs): Pr
       if (message.sequence !== next) break
       next = present(settlement, next + 1)
       bytes += message.data.length
-      const lines = countedLines(settlement, message)
-      if (lines && lines.lines.length > 0) raw.push(lines)
+      const lines = readLines(settlement, message)
+      if (lines.counted.lines.length > 0) raw.push(lines.counted)
+      if (lines.repeated.lines.length > 0) repeated.push(lines.repeated)
     }
   }
   if (next <= to) {
@@ -80,6 +100,8 @@ export const readPart = async (feed: OutputFeed, outputs: CheckpointOutputs): Pr
     aggregates,
     late,
     duplicates,
+    repeated,
+    settled: settledMinutes(settlement),
     definitions,
     markers,
   }
@@ -102,6 +124,8 @@ export const joinParts = (parts: readonly OlapPart[]): OlapPart => ({
   aggregates: parts.flatMap(({ aggregates }) => aggregates),
   late: parts.flatMap(({ late }) => late),
   duplicates: addCounts(parts.map(({ duplicates }) => duplicates)),
+  repeated: parts.flatMap(({ repeated }) => repeated),
+  settled: addSettled(parts.map(({ settled }) => settled)),
   definitions: parts.flatMap(({ definitions }) => definitions),
   markers: parts.flatMap(({ markers }) => markers),
 })
