@@ -61,6 +61,7 @@ const sendAll = async (): Promise<void> => {
     geoip: { country: () => undefined },
     clock,
     metrics: createCollectMetrics(new Registry()),
+    intake: { note() {} },
     checkSchema: () => 0,
     partitions: PARTITIONS,
     processId: 'test',

@@ -54,15 +54,17 @@ it.each([
   [2, [['NL', 3]]],
   [3, [['LATE', 'page_view', 'older than the horizon', 1, at]]],
   [4, [['import-1', 1, at, at]]],
+  // Rows that no header and no settlement speaks of.
+  [5, [['main', at, 0, 0, 0, 0, 0, 0, 0, 3, false]]],
 ])('runs example %i of docs/analysts.md', async (i, rows) => {
   expect((await olap.sql(examples[i])).rows).toEqual(rows)
 })
 
 it('tries every example', () => {
-  expect(examples).toHaveLength(5)
+  expect(examples).toHaveLength(6)
 })
 
-it.each(['raw_events', 'minly_points', 'hourly_points'])('describes every column of %s', async (table) => {
+it.each(['raw_events', 'minly_points', 'hourly_points', 'ledger'])('describes every column of %s', async (table) => {
   const columns = (await olap.sql(`DESCRIBE ${table}`)).rows.map(([name]) => `\`${name}\``)
   const section = page.slice(
     page.indexOf(`\`${table}\`:`) === -1 ? page.indexOf('`minly_points`, ') : page.indexOf(`\`${table}\`:`),
