@@ -1,15 +1,17 @@
 import type {
   AggregateRow,
+  Clock,
   DefinitionState,
   Head,
   LateEvent,
   Segment,
   SegmentRef,
   Settlement,
+  TenantState,
 } from '#schema/checkpoint.ts'
 import type { ControlRecord, LogMessage, Marker } from '#schema/frame.ts'
 import type { Received, Settled } from '#schema/ledger.ts'
-import type { LogPositions, OlapReader, Positions } from '#schema/olap.ts'
+import type { Hole, LogPositions, OlapOperator, OlapReader, Positions } from '#schema/olap.ts'
 import type { PartitionReport } from '#schema/report.ts'
 
 /** What the cores ask of a logger; pino has it. */
@@ -119,26 +121,42 @@ export interface Leases {
 /** One checkpoint's outputs as storage reads them. */
 export interface CheckpointOutputs {
   settlement: Settlement
-  aggregates: AggregateRow[]
-  late: LateEvent[]
+  /** Null when some of them have expired: what they said follows from the frames and the settlement. */
+  aggregates: AggregateRow[] | null
+  /** The same. */
+  late: LateEvent[] | null
+}
+
+/** The settlements of checkpoints up to `checkpoint` have expired; these had settled the log up to `sequence`. */
+export interface SettlementsGone {
+  checkpoint: number
+  sequence: number
+}
+
+/** What a fold needs to know to go on from a checkpoint, but for the windows and identities. */
+export interface FoldState {
+  clocks: Clock[]
+  definitions: DefinitionState[]
+  tenants: TenantState[]
 }
 
 /** Outputs of one partition for the OLAP writer. */
 export interface OutputFeed {
   /**
-   * Checkpoints after `afterCheckpoint`, in order, without a hole. Throws OutputsGone when aggregates or settlements
-   * have expired: the store must be refilled from the log.
+   * Checkpoints after `afterCheckpoint`, in order, without a hole: what has expired is told as SettlementsGone, once
+   * the leader has confirmed it.
    */
-  read(partition: number, afterCheckpoint: number, signal: AbortSignal): AsyncIterable<CheckpointOutputs>
-  /** Messages from..to of the partition's log. */
+  read(
+    partition: number,
+    afterCheckpoint: number,
+    signal: AbortSignal,
+  ): AsyncIterable<CheckpointOutputs | SettlementsGone>
+  /** Messages from..to of the partition's log, those that are still there. */
   frames(partition: number, from: number, to: number): AsyncIterable<LogMessage>
-}
-
-export class OutputsGone extends Error {
-  constructor(partition: number, checkpoint: number) {
-    super(`outputs of partition ${partition} from checkpoint ${checkpoint} on have expired`)
-    this.name = 'OutputsGone'
-  }
+  /** The newest checkpoint of the partition; 0 when there is none. */
+  newest(partition: number): Promise<number>
+  /** Clocks, definitions and tenants of the newest checkpoint: the processor's own. */
+  newestState(partition: number): Promise<FoldState>
 }
 
 /** What is written together: all of it or nothing. At most one part a partition. */
@@ -161,8 +179,20 @@ export interface OlapPart {
   repeated: RawLines[]
   /** What became of all events, by tenant and minute of receipt. */
   settled: Settled[]
+  /** What changed of the fold's state. */
   definitions: DefinitionState[]
   markers: Marker[]
+  clocks: Clock[]
+  tenants: TenantState[]
+  /** What of these checkpoints the store will lack. */
+  holes: Hole[]
+}
+
+/** Where the store stands in one partition. */
+export interface StoredPartition extends FoldState {
+  checkpoint: number
+  /** Last log sequence that is settled. */
+  sequence: number
 }
 
 /** Lines of one frame that have one outcome: EventLine JSON as it stands in the log. */
@@ -196,7 +226,7 @@ export interface HeaderFeed {
 }
 
 /** The OLAP store's write side: one writer, one transaction a batch. */
-export interface OlapWriter extends OlapReader {
+export interface OlapWriter extends OlapReader, OlapOperator {
   /**
    * Rows and positions in one transaction. A part that is stored already is left out; one that does not follow the
    * stored position rejects with OutOfSequence, and nothing is written. A late event whose identity is in raw_events is
@@ -210,6 +240,8 @@ export interface OlapWriter extends OlapReader {
    */
   writeReceived(parts: readonly ReceivedPart[]): Promise<void>
   logPositions(): Promise<LogPositions>
+  /** By partition: from where to go on, as of the last write. */
+  partitions(): Promise<StoredPartition[]>
   /** Drops what is older than the retention; merges deltas of old windows. */
   maintain(now: number): Promise<void>
   close(): Promise<void>

@@ -133,3 +133,39 @@ export interface OlapReader {
   /** One read-only statement over all tenants, for operators. No access to files or settings. */
   sql(statement: string): Promise<{ columns: string[]; rows: unknown[][] }>
 }
+
+/** Messages of a partition's log, acknowledged once, that the store does not have. */
+export interface Hole {
+  partition: number
+  /** The checkpoints that settled them, as far as is known. */
+  firstCheckpoint: number
+  lastCheckpoint: number
+  /** All messages of the log from the first to the last. */
+  firstSequence: number
+  lastSequence: number
+  /** Counted events in them; null where nobody can tell. */
+  events: number | null
+  /** PROCESSOR: they had expired before any processor read them, and count nowhere. STORE: before storage read them. */
+  lostBy: 'PROCESSOR' | 'STORE'
+  /** Whether the stored points hold what counted in them all the same. */
+  aggregates: boolean
+}
+
+/** A hole as the store remembers it. */
+export interface StoredHole extends Hole {
+  /** Milliseconds since 1970. */
+  foundAt: number
+  /** When an operator took note of it; null while nobody has. */
+  acknowledgedAt: number | null
+}
+
+/** What an operator asks and tells the store. */
+export interface OlapOperator {
+  /** Oldest first. */
+  holes(): Promise<StoredHole[]>
+  /** An operator has taken note of all holes that are known: they are no alarm any more. Answers how many were. */
+  acknowledgeHoles(): Promise<number>
+}
+
+/** All that can be asked of the store over the network. */
+export type OlapService = OlapReader & OlapOperator

@@ -1,8 +1,9 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, execFile, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
 import { connectNats, type Nats } from '#infra/nats/connect.ts'
 import { createLogWriter, createPartitionLog } from '#infra/nats/log.ts'
@@ -169,23 +170,29 @@ it('waits while another one holds the lease, says so, and takes over when that o
   expect(await second.exited).toBe(0)
 })
 
-it('halts a partition whose outputs are gone, names it, and is not ready', async () => {
+it('alarms with the exact hole, stores what comes after it, and is ready again once it is acknowledged', async () => {
+  const { head } = await createStateStore(nats.broker, 0).head()
   await nats.jsm.streams.purge('KV_window_state_0', { filter: 'settled.0' })
   await rm(join(data, 'olap'), { recursive: true })
   const { child, ready, exited } = launch()
-  const port = await ready
+  const url = `http://127.0.0.1:${await ready}`
   await send(2)
+  const hole = `messages 1 to ${head?.sequence} of the log (checkpoints 1 to ${head?.checkpoint}`
   await eventually(async () => {
-    const response = await fetch(`http://127.0.0.1:${port}/readyz`)
-    expect([response.status, await response.text()]).toEqual([
-      503,
-      expect.stringContaining('partition 0 from checkpoint 1'),
-    ])
+    const response = await fetch(`${url}/readyz`)
+    expect([response.status, await response.text()]).toEqual([503, expect.stringContaining(hole)])
   })
   await eventually(async () => {
     const sql = 'SELECT count(*) FILTER ("partition" = 0), count(*) FILTER ("partition" = 1) FROM raw_events'
-    expect((await olap.sql(sql)).rows).toEqual([[0, sent / 2]])
+    expect((await olap.sql(sql)).rows).toEqual([[10, sent / 2]])
   })
+  const metrics = async () => (await fetch(`${url}/metrics`)).text()
+  expect(await metrics()).toContain(`millrace_store_missing_messages{partition="0"} ${head?.sequence}`)
+  const holes = join(import.meta.dirname, '../../scripts/holes/holes.main.ts')
+  const { stdout } = await promisify(execFile)(process.execPath, [holes, `--nats=${server.url}`, '--acknowledge'])
+  expect(stdout).toContain(hole)
+  expect((await fetch(`${url}/readyz`)).status).toBe(200)
+  expect(await metrics()).toContain('millrace_store_missing_messages{partition="0"} 0')
   child.kill('SIGTERM')
   expect(await exited).toBe(0)
 })

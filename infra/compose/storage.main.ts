@@ -12,6 +12,7 @@ import { createOutputFeed } from '#infra/nats/outputs.ts'
 import { publishStorageReport } from '#infra/nats/reports.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
 import type { OlapWriter } from '#processors/ports.ts'
+import { messagesIn } from '#processors/storage/holes.ts'
 import { waitForLease } from '#processors/storage/lease.ts'
 import { startReceivedReader, withSettledUntil } from '#processors/storage/received.ts'
 import { type Storage, type StorageDeps, startStorage } from '#processors/storage/storage.ts'
@@ -60,6 +61,22 @@ const measure = (registry: Registry, storage: Storage): void => {
     registers: [registry],
     collect() {
       this.set(storage.pendingBytes())
+    },
+  })
+}
+
+/** What was acknowledged and is not in the store: an alarm for as long as it is not 0. */
+const measureHoles = (registry: Registry, storage: Storage): void => {
+  new Gauge({
+    name: 'millrace_store_missing_messages',
+    help: 'Messages of the log that had expired before they were stored, until an operator has taken note of them',
+    labelNames: ['partition'],
+    registers: [registry],
+    collect() {
+      for (const partition of storage.positions().keys()) this.set({ partition }, 0)
+      for (const hole of storage.holes()) {
+        if (hole.acknowledgedAt === null) this.inc({ partition: hole.partition }, messagesIn(hole))
+      }
     },
   })
 }
@@ -137,7 +154,9 @@ const main = async (config: Config): Promise<void> => {
     onFatal: (error) => fatal(error.message),
   })
   measure(registry, storage)
-  const server = serveOlap(nats, { olap: withSettledUntil(olap, received), logger })
+  measureHoles(registry, storage)
+  const answers = { ...withSettledUntil(olap, received), acknowledgeHoles: storage.acknowledgeHoles }
+  const server = serveOlap(nats, { olap: answers, logger })
   const stopReports = reports.start(storage)
   stopWork = async () => {
     stopReports()

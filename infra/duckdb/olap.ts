@@ -2,6 +2,8 @@ import type { OlapWriter } from '#processors/ports.ts'
 import { readAggregates } from './aggregates.ts'
 import { readDeadLetters } from './dead-letters.ts'
 import { readEvents } from './events.ts'
+import { readPartitions } from './fold-state.ts'
+import { acknowledgeHoles, readHoles } from './holes.ts'
 import { readLedger } from './ledger.ts'
 import { readLogPositions, writeReceived } from './ledger-rows.ts'
 import { maintainTables } from './maintain.ts'
@@ -47,6 +49,9 @@ export const createDuckDbOlap = async (options: DuckDbOlapOptions): Promise<Olap
     logPositions: () => pool.query(readLogPositions),
     maintain: (at) => chores(() => maintainTables(maintenance, at)),
     positions: () => pool.query(readPositions),
+    partitions: () => pool.query(readPartitions),
+    holes: () => pool.query(readHoles),
+    acknowledgeHoles: () => writes(() => acknowledgeHoles(connection, now())),
     aggregates: (query) => pool.query((reader) => readAggregates(reader, query)),
     events: (query) => pool.query((reader) => readEvents(reader, query)),
     deadLetters: (query) => pool.query((reader) => readDeadLetters(reader, query)),

@@ -42,6 +42,23 @@ const POSITIONS = `
 CREATE TABLE IF NOT EXISTS positions (
   "partition" INTEGER NOT NULL, checkpoint BIGINT NOT NULL, sequence BIGINT NOT NULL)`
 
+/**
+ * What a fold must know to go on from a partition's position: clocks, definitions, settings of tenants, as JSON. With it
+ * deltas that have expired are made anew from the log.
+ */
+const FOLD_STATE = `
+CREATE TABLE IF NOT EXISTS fold_state (
+  "partition" INTEGER NOT NULL, kind VARCHAR NOT NULL, tenant VARCHAR NOT NULL, name VARCHAR NOT NULL,
+  value VARCHAR NOT NULL)`
+
+/** Acknowledged messages that the store does not have; see Hole in schema/olap.ts. */
+const HOLES = `
+CREATE TABLE IF NOT EXISTS holes (
+  "partition" INTEGER NOT NULL, first_checkpoint BIGINT NOT NULL, last_checkpoint BIGINT NOT NULL,
+  first_sequence BIGINT NOT NULL, last_sequence BIGINT NOT NULL, events BIGINT,
+  lost_by VARCHAR NOT NULL, aggregates BOOLEAN NOT NULL,
+  found_at TIMESTAMP NOT NULL, acknowledged_at TIMESTAMP)`
+
 /** The newest definition of each metric: how a point's value follows from its merged state. */
 const METRICS = `
 CREATE TABLE IF NOT EXISTS metrics (
@@ -58,6 +75,14 @@ CREATE TABLE IF NOT EXISTS markers (
 /** What is counted but not (or no longer) a row: duplicates, and rows that the retention has dropped. */
 const COUNTERS = `
 CREATE TABLE IF NOT EXISTS counters (tenant VARCHAR NOT NULL, name VARCHAR NOT NULL, value BIGINT NOT NULL)`
+
+/** A store from before fold_state was kept knows at least which definitions hold. */
+const FIRST_FOLD_STATE = `
+INSERT INTO fold_state
+SELECT "partition", 'definition', tenant, metric,
+  json_object('tenant', tenant, 'definition', definition, 'deleted', deleted)::VARCHAR
+FROM positions, metrics
+WHERE checkpoint > 0 AND "partition" NOT IN (SELECT "partition" FROM fold_state WHERE kind = 'definition')`
 
 /** Merged state of a group of delta rows, column by column. fsum: the order of the rows must not show. */
 export const MERGED = {
@@ -99,7 +124,10 @@ export const SCHEMA: readonly string[] = [
   ...AGGREGATE_TABLES.map(aggregates),
   DEAD_LETTERS,
   POSITIONS,
+  HOLES,
+  FOLD_STATE,
   METRICS,
+  FIRST_FOLD_STATE,
   COUNTERS,
   MARKERS,
   points('minly_points', 'minly_aggs'),

@@ -2,6 +2,8 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Logger, OlapPart } from '#processors/ports.ts'
 import { insertAggregates } from './aggregate-rows.ts'
 import { applyDefinitions } from './definition-rows.ts'
+import { keepFoldState } from './fold-state.ts'
+import { insertHoles } from './holes.ts'
 import { insertLate, lateRows } from './late-rows.ts'
 import { insertRepeated, insertSettled } from './ledger-rows.ts'
 import { insertMarkers } from './markers.ts'
@@ -43,6 +45,8 @@ const writeOnce = (
     const definitions = parts.flatMap((part) => part.definitions)
     await applyDefinitions(connection, definitions)
     await insertMarkers(connection, spool, parts, at)
+    await keepFoldState(connection, parts)
+    await insertHoles(connection, parts, at)
     await movePositions(connection, parts)
   })
 

@@ -1,6 +1,6 @@
 import { createInbox, type Msg } from '@nats-io/transport-node'
 import { type ErrorCode, HTTP_STATUS, MillraceError } from '#schema/errors.ts'
-import type { OlapReader } from '#schema/olap.ts'
+import type { OlapService } from '#schema/olap.ts'
 import { OLAP_SUBJECT } from '#schema/subjects.ts'
 import type { Nats } from './connect.ts'
 import { OLAP_HEADERS, type OlapAnswer, type OlapOperation, unavailable } from './olap-wire.ts'
@@ -63,7 +63,7 @@ const receive = (nats: Nats, request: string, timeoutMs: number): Promise<string
   })
 
 /** Asks the storage process. Rejects with the store's own error, or UNAVAILABLE when it does not answer. */
-export const createOlapClient = (nats: Nats, { timeoutMs = 10_000 }: OlapClientOptions = {}): OlapReader => {
+export const createOlapClient = (nats: Nats, { timeoutMs = 10_000 }: OlapClientOptions = {}): OlapService => {
   const ask = async (op: OlapOperation, ...args: unknown[]): Promise<never> => {
     if (nats.nc.isClosed()) throw unavailable(AWAY)
     return toResult(await receive(nats, JSON.stringify({ op, args }), timeoutMs)) as never
@@ -77,5 +77,7 @@ export const createOlapClient = (nats: Nats, { timeoutMs = 10_000 }: OlapClientO
     positions: () => ask('positions'),
     markers: (gateway) => ask('markers', gateway),
     sql: (statement) => ask('sql', statement),
+    holes: () => ask('holes'),
+    acknowledgeHoles: () => ask('acknowledgeHoles'),
   }
 }

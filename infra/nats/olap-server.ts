@@ -1,6 +1,6 @@
 import { headers, type Msg } from '@nats-io/transport-node'
 import { MillraceError } from '#schema/errors.ts'
-import type { OlapReader } from '#schema/olap.ts'
+import type { OlapService } from '#schema/olap.ts'
 import { OLAP_SUBJECT } from '#schema/subjects.ts'
 import type { Nats } from './connect.ts'
 import { ACK_EVERY, answerRequest, CHUNK_BYTES, OLAP_HEADERS, type OlapAnswer, unavailable } from './olap-wire.ts'
@@ -8,7 +8,7 @@ import { ACK_EVERY, answerRequest, CHUNK_BYTES, OLAP_HEADERS, type OlapAnswer, u
 const ACK_TIMEOUT_MS = 10_000
 
 interface OlapServerOptions {
-  olap: OlapReader
+  olap: OlapService
   logger: { warn(fields: object, message: string): void }
   /** Requests that are answered or wait; one more is told to come later. */
   maxRequests?: number

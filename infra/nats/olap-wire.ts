@@ -1,5 +1,5 @@
 import { MillraceError } from '#schema/errors.ts'
-import type { OlapReader } from '#schema/olap.ts'
+import type { OlapService } from '#schema/olap.ts'
 
 /** Questions and answers over OLAP_SUBJECT. An answer is JSON text cut into chunks; its headers number them. */
 const OLAP_OPERATIONS = [
@@ -11,6 +11,8 @@ const OLAP_OPERATIONS = [
   'markers',
   'ledger',
   'sql',
+  'holes',
+  'acknowledgeHoles',
 ] as const
 export type OlapOperation = (typeof OLAP_OPERATIONS)[number]
 
@@ -37,7 +39,7 @@ export const unavailable = (message: string, cause?: unknown): MillraceError =>
   new MillraceError('UNAVAILABLE', message, {}, { cause })
 
 /** Calls the operation that a request names. */
-export const answerRequest = (olap: OlapReader, { op, args }: OlapRequest): Promise<unknown> => {
+export const answerRequest = (olap: OlapService, { op, args }: OlapRequest): Promise<unknown> => {
   if (!OLAP_OPERATIONS.includes(op) || !Array.isArray(args)) {
     throw new MillraceError('BAD_INPUT', `unknown operation ${JSON.stringify(op)}`)
   }

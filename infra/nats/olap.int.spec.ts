@@ -2,7 +2,7 @@ import { headers } from '@nats-io/transport-node'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { startTestNats, type TestNats } from '#infra/testing/nats.ts'
 import { MillraceError } from '#schema/errors.ts'
-import type { OlapReader } from '#schema/olap.ts'
+import type { OlapReader, OlapService } from '#schema/olap.ts'
 import { OLAP_SUBJECT } from '#schema/subjects.ts'
 import { connectNats, type Nats } from './connect.ts'
 import { createOlapClient } from './olap-client.ts'
@@ -32,7 +32,7 @@ afterEach(async () => {
 const silent = { warn() {} }
 /** Resolves when the server knows of the subscription. */
 const serve = async (olap: Partial<OlapReader>, maxRequests?: number) => {
-  const serving = serveOlap(storage, { olap: olap as OlapReader, logger: silent, maxRequests })
+  const serving = serveOlap(storage, { olap: olap as OlapService, logger: silent, maxRequests })
   stops.push(serving.stop)
   await storage.nc.flush()
   return serving

@@ -1,8 +1,8 @@
 import type { CheckpointFeed } from '#gateway/ports.ts'
-import { type CheckpointOutputs, type OutputFeed, OutputsGone } from '#processors/ports.ts'
-import type { AggregateRow, LateEvent, Settlement } from '#schema/checkpoint.ts'
+import type { CheckpointOutputs, OutputFeed, SettlementsGone, StateStore } from '#processors/ports.ts'
+import type { AggregateRow, Head, LateEvent, Settlement } from '#schema/checkpoint.ts'
 import { mergeSegments } from '#schema/segment-merge.ts'
-import { HEADERS, logStream, outputFilters, settledSubject, stateStream } from '#schema/subjects.ts'
+import { HEAD_KEY, HEADERS, logStream, outputFilters, settledSubject, stateKey, stateStream } from '#schema/subjects.ts'
 import type { Broker, StoredMessage } from './broker.ts'
 import { consumeOnce, pause } from './follow.ts'
 import { toLogMessage } from './log.ts'
@@ -41,33 +41,32 @@ const lines = <T>(data: Uint8Array): T[] =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as T)
 
+const settlementOf = (message: StoredMessage): Settlement => JSON.parse(decoder.decode(message.data)) as Settlement
+
 /** Collects the messages of one checkpoint; gives them when its settlement, the last of them, has come. */
-const collector = (partition: number, after: number) => {
-  let expected = after + 1
+const collector = () => {
   let aggregates: StoredMessage[] = []
   let late: StoredMessage[] = []
   const reset = (): void => {
     aggregates = []
     late = []
   }
-  const finish = (message: StoredMessage): CheckpointOutputs | undefined => {
-    const settlement = JSON.parse(decoder.decode(message.data)) as Settlement
+  const finish = (message: StoredMessage): CheckpointOutputs => {
+    const settlement = settlementOf(message)
     const mine = (part: StoredMessage): boolean => checkpointOf(part) === settlement.checkpoint
     const [ownAggregates, ownLate] = [aggregates.filter(mine), late.filter(mine)]
     reset()
-    if (settlement.checkpoint < expected) return undefined
-    const whole = ownAggregates.length === settlement.aggregates && ownLate.length === settlement.late
-    if (settlement.checkpoint > expected || !whole) throw new OutputsGone(partition, expected)
-    expected++
     return {
       settlement,
-      aggregates: ownAggregates.flatMap(({ data }) => lines<AggregateRow>(data)),
-      late: ownLate.flatMap(({ data }) => lines<LateEvent>(data)),
+      aggregates:
+        ownAggregates.length === settlement.aggregates
+          ? ownAggregates.flatMap(({ data }) => lines<AggregateRow>(data))
+          : null,
+      late: ownLate.length === settlement.late ? ownLate.flatMap(({ data }) => lines<LateEvent>(data)) : null,
     }
   }
   return {
     reset,
-    last: () => expected - 1,
     add(message: StoredMessage): CheckpointOutputs | undefined {
       if (message.subject.startsWith('aggregates.')) aggregates.push(message)
       else if (message.subject.startsWith('late_events.')) late.push(message)
@@ -77,24 +76,60 @@ const collector = (partition: number, after: number) => {
   }
 }
 
-/** Checkpoints after `after`, whole and in order; ends only when aborted, throws OutputsGone at a hole. */
+const headOf = async (broker: Broker, partition: number): Promise<Head | null> => {
+  const message = await broker.last(stateStream(partition), stateKey(partition, HEAD_KEY))
+  return message && (JSON.parse(decoder.decode(message.data)) as Head)
+}
+
+/**
+ * Where the outputs after `after` start in the stream, and which settlements are gone there: asked of the leader, so that
+ * what a consumer left out is no hole. The head is read first: whatever it says is settled has a settlement, or had one.
+ */
+const lookAfter = async (
+  broker: Broker,
+  partition: number,
+  after: number,
+): Promise<{ start: number; gone: SettlementsGone | null }> => {
+  const head = await headOf(broker, partition)
+  const start = await startOf(broker, partition, after)
+  if (!head || head.checkpoint <= after) return { start, gone: null }
+  const next = await broker.next(stateStream(partition), settledSubject(partition), start)
+  if (!next) return { start, gone: { checkpoint: head.checkpoint, sequence: head.sequence } }
+  const { checkpoint, from } = settlementOf(next)
+  return { start, gone: checkpoint === after + 1 ? null : { checkpoint: checkpoint - 1, sequence: from - 1 } }
+}
+
+/** Checkpoints after `after` in order; ends only when aborted. What has expired is told. */
 async function* checkpoints(
   broker: Broker,
   partition: number,
   after: number,
   signal: AbortSignal,
-): AsyncGenerator<CheckpointOutputs> {
+): AsyncGenerator<CheckpointOutputs | SettlementsGone> {
   const stream = stateStream(partition)
-  const parts = collector(partition, after)
+  const filters = Object.values(outputFilters(partition))
+  const parts = collector()
+  let last = after
   while (!signal.aborted) {
     parts.reset()
-    const from = async () => ({
-      start: await startOf(broker, partition, parts.last()),
-      filters: Object.values(outputFilters(partition)),
-    })
-    for await (const message of consumeOnce(broker, stream, from, signal)) {
+    const found = await lookAfter(broker, partition, last).catch(() => null)
+    if (!found) {
+      await pause(RETRY_MS, signal)
+      continue
+    }
+    const { start, gone } = found
+    if (gone) {
+      last = gone.checkpoint
+      yield gone
+      continue
+    }
+    for await (const message of consumeOnce(broker, stream, async () => ({ start, filters }), signal)) {
       const outputs = parts.add(message)
-      if (outputs) yield outputs
+      if (!outputs || outputs.settlement.checkpoint <= last) continue
+      // Something is missing: looked for anew.
+      if (outputs.settlement.checkpoint > last + 1) break
+      last++
+      yield outputs
     }
     await pause(RETRY_MS, signal)
   }
@@ -123,35 +158,51 @@ async function* readFrames(broker: Broker, partition: number, from: number, to: 
 export const createOutputFeed = (broker: Broker): OutputFeed => ({
   read: (partition, after, signal) => checkpoints(broker, partition, after, signal),
   frames: (partition, from, to) => readFrames(broker, partition, from, to),
+  newest: async (partition) => (await headOf(broker, partition))?.checkpoint ?? 0,
+  newestState: (partition) =>
+    readNewest(broker, partition, async ({ manifest }, store) => {
+      // Clocks, definitions and tenants stand in the first chunk of each segment.
+      const firsts = manifest.map((ref) => store.readSegment({ ...ref, chunks: Math.min(1, ref.chunks) }))
+      const { clocks, definitions, tenants } = mergeSegments(await Promise.all(firsts))
+      return { clocks, definitions, tenants }
+    }).then((state) => state ?? { clocks: [], definitions: [], tenants: [] }),
 })
 
-export const createCheckpointFeed = (broker: Broker): CheckpointFeed => ({
-  async load(partition) {
-    const store = createStateStore(broker, partition)
-    for (let tries = 0; ; tries++) {
-      const { head } = await store.head()
-      if (!head) return null
-      try {
-        const { rows, clocks, definitions } = mergeSegments(await Promise.all(head.manifest.map(store.readSegment)))
-        return { head, rows, clocks, definitions }
-      } catch (error) {
-        // A segment was merged away between the head and it: the next head does not name it.
-        if (tries >= 20) throw error
-        await pause(RETRY_MS)
-      }
+/** Reads segments that the newest head names; null where there is no head. */
+const readNewest = async <T>(
+  broker: Broker,
+  partition: number,
+  read: (head: Head, store: StateStore) => Promise<T>,
+): Promise<T | null> => {
+  const store = createStateStore(broker, partition)
+  for (let tries = 0; ; tries++) {
+    const { head } = await store.head()
+    if (!head) return null
+    try {
+      return await read(head, store)
+    } catch (error) {
+      // A segment was merged away between the head and it: the next head does not name it.
+      if (tries >= 20) throw error
+      await pause(RETRY_MS)
     }
-  },
+  }
+}
+
+export const createCheckpointFeed = (broker: Broker): CheckpointFeed => ({
+  load: (partition) =>
+    readNewest(broker, partition, async (head, store) => {
+      const { rows, clocks, definitions } = mergeSegments(await Promise.all(head.manifest.map(store.readSegment)))
+      return { head, rows, clocks, definitions }
+    }),
   async follow(partition, after, onCheckpoint, onGap) {
     const stopped = new AbortController()
     const run = async (): Promise<void> => {
-      for await (const { settlement, aggregates } of checkpoints(broker, partition, after, stopped.signal)) {
-        onCheckpoint({ settlement, rows: aggregates })
+      for await (const item of checkpoints(broker, partition, after, stopped.signal)) {
+        if (!('settlement' in item) || !item.aggregates) return onGap()
+        onCheckpoint({ settlement: item.settlement, rows: item.aggregates })
       }
     }
-    const done = run().catch((error: unknown) => {
-      if (error instanceof OutputsGone) onGap()
-      else throw error
-    })
+    const done = run()
     return {
       async stop() {
         stopped.abort()

@@ -3,7 +3,7 @@ import type { CheckpointDelta } from '#gateway/ports.ts'
 import { Fenced } from '#processors/ports.ts'
 import { buildBatch } from '#processors/runtime/batch.ts'
 import { type OwnerDeps, runPartition } from '#processors/runtime/owner.ts'
-import { readPart } from '#processors/storage/part.ts'
+import { readSettled } from '#processors/storage/frames.ts'
 import { PartitionFold } from '#processors/windows/fold.ts'
 import type { Head } from '#schema/checkpoint.ts'
 import type { MetricDefinition } from '#schema/metric.ts'
@@ -219,7 +219,9 @@ describe('an owner on a real server', () => {
     await send(['a', 'a', 'b'])
     const stop = new AbortController()
     const feed = createOutputFeed(nats.broker)
-    for await (const { settlement } of feed.read(0, 0, stop.signal)) {
+    for await (const outputs of feed.read(0, 0, stop.signal)) {
+      if (!('settlement' in outputs)) throw new Error('no outputs')
+      const { settlement } = outputs
       if (settlement.totals.main === undefined) continue
       expect(settlement.totals.main).toEqual({ C: 2, D: 1, L: 0, I: 0 })
       expect(Object.values(settlement.outcomes)).toEqual(['1C1D1C'])
@@ -284,10 +286,12 @@ test('what had expired before it was read is named, and everything after it coun
   const stop = new AbortController()
   const feed = createOutputFeed(nats.broker)
   for await (const outputs of feed.read(0, 0, stop.signal)) {
+    if (!('settlement' in outputs)) throw new Error('no outputs')
     expect(outputs.settlement.missing).toEqual([{ from: 1, to: define + 1 }])
     expect(outputs.settlement.totals.main?.C).toBe(1)
-    const { part } = await readPart(feed, outputs)
-    expect(part.raw.flatMap(({ lines }) => lines).map((line) => JSON.parse(line).e.id)).toEqual(['kept'])
+    const { messages, missing } = await readSettled(feed, outputs.settlement)
+    expect(missing).toEqual([])
+    expect(messages.map(({ data }) => JSON.parse(new TextDecoder().decode(data)).e.id)).toEqual(['kept'])
     break
   }
   stop.abort()

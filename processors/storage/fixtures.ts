@@ -87,6 +87,9 @@ export const olapPart = (
     settled: [],
     definitions: [],
     markers: [],
+    clocks: [],
+    tenants: [],
+    holes: [],
     ...rest,
   }
 }

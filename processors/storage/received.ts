@@ -150,7 +150,7 @@ export const startReceivedReader = async (deps: ReceivedDeps): Promise<ReceivedR
 }
 
 /** The store as it answers from outside: how far the books are settled is not for the asker to say. */
-export const withSettledUntil = (olap: OlapReader, reader: Pick<ReceivedReader, 'settledUntil'>): OlapReader => ({
+export const withSettledUntil = <T extends OlapReader>(olap: T, reader: Pick<ReceivedReader, 'settledUntil'>): T => ({
   ...olap,
   ledger: async (query) => olap.ledger({ ...query, settledUntil: await reader.settledUntil() }),
 })

@@ -1,7 +1,10 @@
-import { type Logger, type OlapPart, type OlapWriter, OutOfSequence, type OutputFeed, OutputsGone } from '../ports.ts'
+import type { StoredHole } from '#schema/olap.ts'
+import { type Logger, type OlapPart, type OlapWriter, OutOfSequence, type OutputFeed } from '../ports.ts'
 import { pause } from '../runtime/signal.ts'
-import { FramesMissing, readPart } from './part.ts'
+import { holeProblems } from './holes.ts'
+import { followPartition } from './partition.ts'
 import { createPending } from './pending.ts'
+import { createTurns } from './refill.ts'
 
 export interface StorageSettings {
   /** Least time between the starts of two writes. */
@@ -40,14 +43,15 @@ export interface Storage {
   pendingBytes(): number
   /** Why the store is not up to date and will not be by itself, in words; empty when all is well. */
   problems(): string[]
+  /** What the store lacks. */
+  holes(): readonly StoredHole[]
+  /** They are no problem any more; answers how many were. */
+  acknowledgeHoles(): Promise<number>
   /** Writes what has been read, then stops. */
   stop(): Promise<void>
 }
 
 const message = (error: unknown): string => (error instanceof Error ? error.message : String(error))
-
-/** What no repetition brings back. */
-const isGone = (error: unknown): boolean => error instanceof OutputsGone || error instanceof FramesMissing
 
 const countEvents = (parts: readonly OlapPart[]): number =>
   parts.reduce((sum, { raw }) => sum + raw.reduce((lines, frame) => lines + frame.lines.length, 0), 0)
@@ -62,35 +66,10 @@ export const startStorage = async (deps: StorageDeps): Promise<Storage> => {
   const stopping = new AbortController()
   const { signal } = stopping
   const pending = createPending(settings.maxPendingBytes)
-  const positions = await writer.positions()
-  const halted = new Map<number, string>()
+  const starts = await writer.partitions()
+  const positions = starts.map(({ checkpoint }) => checkpoint)
+  let holes = await writer.holes()
   let writeProblem: string | undefined
-
-  const halt = (partition: number, error: unknown): void => {
-    const problem = `${message(error)}; the store needs a refill from the log for what follows in this partition`
-    halted.set(partition, problem)
-    logger.error({ partition, position: positions[partition] }, problem)
-  }
-
-  const follow = async (partition: number): Promise<void> => {
-    let read = positions[partition]
-    while (!signal.aborted) {
-      try {
-        for await (const outputs of feed.read(partition, read, signal)) {
-          const { checkpoint } = outputs.settlement
-          if (checkpoint !== read + 1) throw new OutputsGone(partition, read + 1)
-          const part = await readPart(feed, outputs)
-          read = checkpoint
-          await pending.add(part)
-          if (signal.aborted) return
-        }
-      } catch (error) {
-        if (isGone(error)) return halt(partition, error)
-        if (!signal.aborted) logger.warn({ partition, error: message(error) }, 'reading outputs failed; trying again')
-      }
-      await pause(settings.retryMs, signal)
-    }
-  }
 
   /** False when storage stops before the parts are written. */
   const write = async (parts: OlapPart[]): Promise<boolean> => {
@@ -99,6 +78,7 @@ export const startStorage = async (deps: StorageDeps): Promise<Storage> => {
       try {
         await writer.write({ parts })
         writeProblem = undefined
+        if (parts.some((part) => part.holes.length > 0)) holes = await writer.holes()
         for (const { partition, checkpoint } of parts) positions[partition] = checkpoint
         metrics.written(clock.monotonic() - startedAt, countEvents(parts))
         deps.onWritten?.(positions)
@@ -134,11 +114,35 @@ export const startStorage = async (deps: StorageDeps): Promise<Storage> => {
   }
 
   signal.addEventListener('abort', () => pending.stop())
-  const done = Promise.all([...positions.map((_, partition) => follow(partition)), writeAll(), maintain()])
+  const turns = createTurns()
+  const followers = starts.map((start, partition) =>
+    followPartition({
+      partition,
+      start,
+      feed,
+      turns,
+      add: pending.add,
+      written: () => positions[partition],
+      retryMs: settings.retryMs,
+      logger,
+      signal,
+    }),
+  )
+  const done = Promise.all([...followers.map((follower) => follower.done), writeAll(), maintain()])
   return {
     positions: () => positions,
     pendingBytes: () => pending.bytes(),
-    problems: () => [...halted.values(), ...(writeProblem ? [writeProblem] : [])],
+    problems: () => [
+      ...followers.flatMap((follower) => follower.problem() ?? []),
+      ...holeProblems(holes),
+      ...(writeProblem ? [writeProblem] : []),
+    ],
+    holes: () => holes,
+    async acknowledgeHoles() {
+      const acknowledged = await writer.acknowledgeHoles()
+      holes = await writer.holes()
+      return acknowledged
+    },
     async stop() {
       stopping.abort()
       await done

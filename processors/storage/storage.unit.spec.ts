@@ -6,11 +6,11 @@ import {
   type OlapWriter,
   OutOfSequence,
   type OutputFeed,
-  OutputsGone,
+  type SettlementsGone,
 } from '#processors/ports.ts'
 import { type Counts, encodeOutcomes, type Outcome } from '#schema/checkpoint.ts'
 import type { LogMessage, Marker } from '#schema/frame.ts'
-import { aggregateRow, eventLine, lateEvent } from './fixtures.ts'
+import { aggregateRow, definitionState, eventLine, lateEvent } from './fixtures.ts'
 import { type Storage, type StorageSettings, startStorage } from './storage.ts'
 
 const encoder = new TextEncoder()
@@ -24,6 +24,8 @@ interface Frame {
 /** A log with the outputs of its checkpoints, one checkpoint for some frames; what a test adds is read at once. */
 class FakeFeed implements OutputFeed {
   readonly outputs = new Map<number, CheckpointOutputs[]>()
+  /** Settlements after a checkpoint of partition 0 that have expired. */
+  readonly gone = new Map<number, SettlementsGone>()
   readonly logs = new Map<number, LogMessage[]>()
   reads = 0
   failures: Error[] = []
@@ -67,6 +69,11 @@ class FakeFeed implements OutputFeed {
   async *read(partition: number, after: number, signal: AbortSignal) {
     this.reads++
     for (let next = after; ; next++) {
+      const gone = partition === 0 && this.gone.get(next)
+      if (gone) {
+        yield gone
+        next = gone.checkpoint
+      }
       const failure = this.failures.shift()
       if (failure) throw failure
       while (!this.outputs.get(partition)?.[next]) {
@@ -83,6 +90,9 @@ class FakeFeed implements OutputFeed {
   async *frames(partition: number, from: number, to: number) {
     yield* (this.logs.get(partition) ?? []).filter(({ sequence }) => sequence >= from && sequence <= to)
   }
+
+  newest = async (partition: number) => this.outputs.get(partition)?.length ?? 0
+  newestState = async () => ({ clocks: [], definitions: [definitionState('views', 'COUNT')], tenants: [] })
 }
 
 /** A store in memory that keeps rows and positions together; it can be told to fail or to wait. */
@@ -104,7 +114,12 @@ class FakeWriter {
     this.batches.push(batch)
     await this.after.shift()?.()
   }
-  positions = async () => [...this.stored]
+  partitions = async () =>
+    this.stored.map((checkpoint) => ({ checkpoint, sequence: checkpoint, clocks: [], definitions: [], tenants: [] }))
+  holes = async () =>
+    this.batches.flatMap(({ parts }) =>
+      parts.flatMap(({ holes }) => holes.map((hole) => ({ ...hole, foundAt: 0, acknowledgedAt: null }))),
+    )
   maintain = async () => undefined
 }
 
@@ -258,44 +273,70 @@ it('reads again from where it was after the connection failed, also in the middl
   expect(logger.warn).toHaveBeenCalled()
 })
 
-it('halts a partition whose outputs have expired, says which, and serves the others', async () => {
+it('makes deltas that have expired anew from the log, and is not ready until that is written', async () => {
   const [feed, writer] = [new FakeFeed(), new FakeWriter()]
-  const { storage, logger } = await start(feed, writer)
-  feed.failures = [new OutputsGone(0, 1)]
-  feed.checkpoint(0, [{ ids: ['a'] }])
-  feed.checkpoint(0, [{ ids: ['b'] }])
-  await vi.waitFor(() => expect(storage.problems()).toHaveLength(1))
-  feed.checkpoint(1, [{ ids: ['c'] }])
-  await vi.waitFor(() => expect(writer.stored[1]).toBe(1))
-  expect(storage.problems()[0]).toContain('partition 0 from checkpoint 1 on have expired')
-  expect(logger.error).toHaveBeenCalled()
+  const gate = Promise.withResolvers<void>()
+  writer.before = [() => gate.promise]
+  const row = aggregateRow()
+  feed.checkpoint(0, [{ ids: ['a', 'b', 'c'], outcomes: ['C', 'D', 'L'] }], { aggregates: null, late: null })
+  feed.checkpoint(0, [{ ids: ['d'] }], { aggregates: [row] })
+  const { storage } = await start(feed, writer)
+  await vi.waitFor(() => expect(storage.problems()).toEqual([expect.stringContaining('anew from the log')]))
+  gate.resolve()
+  await vi.waitFor(() => expect(writer.stored[0]).toBe(2))
+  await vi.waitFor(() => expect(storage.problems()).toEqual([]))
+  expect(writer.ids).toEqual(['a', 'd'])
+  const [late] = parts(writer).flatMap((part) => part.late)
+  expect(late).toMatchObject({ sequence: 1, index: 2, code: 'LATE' })
 })
 
-it('halts a partition when the feed leaves a checkpoint out', async () => {
+it('goes on behind settlements that have expired, and says exactly what it lacks', async () => {
   const [feed, writer] = [new FakeFeed(), new FakeWriter()]
-  for (const id of ['a', 'b', 'c']) feed.checkpoint(0, [{ ids: [id] }])
-  feed.outputs.get(0)?.splice(1, 1)
-  const { storage } = await start(feed, writer)
-  await vi.waitFor(() => expect(storage.problems()).toEqual([expect.stringContaining('from checkpoint 2 on')]))
-  await vi.waitFor(() => expect(writer.ids).toEqual(['a']))
+  for (const id of ['a', 'b', 'c', 'd']) feed.checkpoint(0, [{ ids: [id] }])
+  feed.gone.set(1, { checkpoint: 3, sequence: 3 })
+  const { storage, logger } = await start(feed, writer)
+  await vi.waitFor(() => expect(writer.stored[0]).toBe(4))
+  expect(writer.ids).toEqual(['a', 'd'])
+  const hole = { partition: 0, firstCheckpoint: 2, lastCheckpoint: 3, firstSequence: 2, lastSequence: 3 }
+  await vi.waitFor(() =>
+    expect(storage.holes()).toMatchObject([{ ...hole, events: null, lostBy: 'STORE', aggregates: false }]),
+  )
+  expect(storage.problems()).toEqual([expect.stringContaining('messages 2 to 3 of the log (checkpoints 2 to 3')])
+  expect(logger.error).toHaveBeenCalled()
+  expect(parts(writer).flatMap(({ definitions }) => definitions)).toHaveLength(1)
 })
 
 it.each([
-  ['expired from the log', (log: LogMessage[]) => log.splice(0, 1), 'messages 1 to 2 of the log'],
-  ['missing at the end', (log: LogMessage[]) => log.splice(1, 1), 'messages 2 to 2 of the log'],
-  [
-    'another than was settled',
-    (log: LogMessage[]) => {
-      log[1].data = encoder.encode('{}')
-    },
-    'frame 2 has 1 events',
-  ],
-])('halts a partition when a frame is %s', async (_, damage, told) => {
+  ['at the start', 0, 1, ['b', 'd'], 1],
+  ['at the end', 1, 1, ['a', 'd'], 1],
+  ['everywhere', 0, 2, ['d'], 2],
+])('stores what it can of a checkpoint whose frames are gone %s', async (_, at, count, left, events) => {
+  const [feed, writer] = [new FakeFeed(), new FakeWriter()]
+  const row = aggregateRow()
+  const frames: Frame[] = [{ ids: ['a'] }, { ids: ['b', 'c'], outcomes: ['C', 'D'] }]
+  feed.checkpoint(0, frames, { aggregates: [row] })
+  feed.checkpoint(0, [{ ids: ['d'] }])
+  const log = feed.logs.get(0) as LogMessage[]
+  feed.logs.set(
+    0,
+    log.filter((_message, i) => i < at || i >= at + count),
+  )
+  const { storage } = await start(feed, writer)
+  await vi.waitFor(() => expect(writer.stored[0]).toBe(2))
+  expect(writer.ids).toEqual(left)
+  expect(parts(writer).flatMap(({ aggregates }) => aggregates)).toEqual([row])
+  const hole = { firstCheckpoint: 1, lastCheckpoint: 1, firstSequence: at + 1, lastSequence: at + count }
+  await vi.waitFor(() =>
+    expect(storage.holes()).toMatchObject([{ ...hole, events, lostBy: 'STORE', aggregates: true }]),
+  )
+})
+
+it('halts a partition when a frame is another than was settled', async () => {
   const [feed, writer] = [new FakeFeed(), new FakeWriter()]
   feed.checkpoint(0, [{ ids: ['a'] }, { ids: ['b', 'c'], outcomes: ['C', 'D'] }])
-  damage(feed.logs.get(0) as LogMessage[])
+  ;(feed.logs.get(0) as LogMessage[])[1].data = encoder.encode('{}')
   const { storage } = await start(feed, writer)
-  await vi.waitFor(() => expect(storage.problems()).toEqual([expect.stringContaining(told)]))
+  await vi.waitFor(() => expect(storage.problems()).toEqual([expect.stringContaining('frame 2 has 1 events')]))
   expect(writer.ids).toEqual([])
 })
 

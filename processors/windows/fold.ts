@@ -8,13 +8,14 @@ import {
   type Outcome,
   type Segment,
 } from '#schema/checkpoint.ts'
-import { type EventLine, identityText } from '#schema/event.ts'
+import type { EventLine } from '#schema/event.ts'
 import type { ControlRecord, LogMessage, Marker } from '#schema/frame.ts'
-import { type Hash128, hash128 } from '#schema/hash.ts'
+import type { Hash128 } from '#schema/hash.ts'
 import { minuteStart, receivedMinute, type Settled } from '#schema/ledger.ts'
+import { type Judge, judgeByMemory } from './judge.ts'
 import { ownersOf, Tally } from './tally.ts'
 import { TenantFold } from './tenant.ts'
-import { firstLiveMinute, isLate, minuteOf, type SourceClock } from './watermark.ts'
+import type { SourceClock } from './watermark.ts'
 
 /** What a partition has folded since its last checkpoint. */
 export interface Sealed {
@@ -59,8 +60,7 @@ export class PartitionFold {
   /** Last log sequence that was read. */
   sequence: number
   readonly tenants = new Map<string, TenantFold>()
-  private readonly seed: Hash128
-  private readonly hash: Hash128 = new Uint32Array(4)
+  private readonly judge: Judge
   private sealedTo: number
   private late: { tenant: string; event: LateEvent }[] = []
   private tally = new Tally()
@@ -74,8 +74,9 @@ export class PartitionFold {
   /** Events folded since the last seal: a measure of the next checkpoint's size. */
   pendingEvents = 0
 
-  constructor(seed: Hash128, sequence = 0) {
-    this.seed = seed
+  /** `judge`: the seed of identity hashes, to judge by memory; or who judges instead. */
+  constructor(judge: Hash128 | Judge, sequence = 0) {
+    this.judge = typeof judge === 'function' ? judge : judgeByMemory(judge)
     this.sequence = sequence
     this.sealedTo = sequence
   }
@@ -248,26 +249,19 @@ export class PartitionFold {
   }
 
   private event(line: EventLine, message: LogMessage, index: number, touched: Set<SourceClock>): Outcome {
-    const minute = receivedMinute(line.receivedAt)
-    const count = (outcome: Outcome): Outcome => this.tally.count(line.tenant, minute, outcome)
     const tenant = this.tenant(line.tenant)
     const { latenessHorizonMs, outOfOrdernessMs } = tenant.settings
     const clock = tenant.clock(line.source)
     touched.add(clock)
     clock.observe(line.time, line.receivedAt, message.storedAt, outOfOrdernessMs)
     const { watermark } = clock
-    const identities = tenant.identitiesOf(line.source)
-    const forgotten = firstLiveMinute(watermark, latenessHorizonMs)
-    hash128(identityText(line), this.seed, this.hash)
-    if (identities.has(this.hash, forgotten)) return count('D')
-    if (isLate(line.time, watermark, latenessHorizonMs)) {
+    const outcome = this.judge(line, tenant, watermark, message.sequence, index)
+    if (outcome === 'C') tenant.fold(line, watermark, message.storedAt)
+    if (outcome === 'L') {
       const reason = `older than the watermark by more than the lateness horizon of ${latenessHorizonMs / 1000} s`
       this.late.push({ tenant: line.tenant, event: deadLetter(message, index, 'LATE', reason, watermark, line) })
-      return count('L')
     }
-    identities.add(this.hash, minuteOf(line.time), forgotten)
-    tenant.fold(line, watermark, message.storedAt)
-    return count('C')
+    return this.tally.count(line.tenant, receivedMinute(line.receivedAt), outcome)
   }
 
   private sweep(storedAt: number): void {

@@ -7,7 +7,7 @@ import { connectNats, type Nats } from '#infra/nats/connect.ts'
 import { serveOlap } from '#infra/nats/olap-server.ts'
 import { startTestNats, type TestNats } from '#infra/testing/nats.ts'
 import { MillraceError } from '#schema/errors.ts'
-import type { OlapReader } from '#schema/olap.ts'
+import type { OlapService } from '#schema/olap.ts'
 
 let server: TestNats
 let nats: Nats
@@ -26,7 +26,7 @@ beforeAll(async () => {
     if (statement === 'one') return { columns, rows: rows.slice(1, 2) }
     throw new MillraceError('BAD_INPUT', 'Parser Error: no such statement')
   }
-  serving = serveOlap(nats, { olap: { sql } as Partial<OlapReader> as OlapReader, logger: { warn() {} } })
+  serving = serveOlap(nats, { olap: { sql } as Partial<OlapService> as OlapService, logger: { warn() {} } })
   await nats.nc.flush()
 })
 afterAll(async () => {

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { connectNats } from '#infra/nats/connect.ts'
 import { createOlapClient } from '#infra/nats/olap-client.ts'
+import { UsageError } from '../lib/args.ts'
+import { connectToStart } from '../lib/nats.ts'
 import { formatTable } from './table.ts'
 
 const HELP = `npm run sql -- [options] "SELECT …"
@@ -14,10 +13,6 @@ Tables and examples: docs/analysts.md.
   --nats URL   its nats-server instead
   --json       only one JSON object: {"columns": […], "rows": [[…], …]}
   --help`
-
-const CONNECT_MS = 5_000
-
-class UsageError extends Error {}
 
 const options = {
   data: { type: 'string', default: '.millrace' },
@@ -34,37 +29,13 @@ const readArguments = (argv: string[]) => {
   }
 }
 
-const natsUrl = async (data: string): Promise<string> => {
-  const file = join(data, 'endpoints.json')
-  try {
-    const { nats } = JSON.parse(await readFile(file, 'utf8')) as { nats?: string }
-    if (nats) return nats
-  } catch {
-    // Told below.
-  }
-  throw new UsageError(`${file} names no nats-server: start Millrace first, or name its --data folder or --nats URL`)
-}
-
-const connect = async (url: string) => {
-  const late = Promise.withResolvers<never>()
-  const timer = setTimeout(
-    () => late.reject(new UsageError(`nothing answers at ${url}: is Millrace running?`)),
-    CONNECT_MS,
-  )
-  try {
-    return await Promise.race([connectNats(url, 'millrace sql'), late.promise])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
 const main = async (argv: string[]): Promise<void> => {
   const { values, positionals } = readArguments(argv)
   if (values.help) return console.log(HELP)
   if (positionals.length !== 1) {
     throw new UsageError(`expected one statement in quotes, got ${positionals.length}; --help shows all`)
   }
-  const nats = await connect(values.nats ?? (await natsUrl(values.data)))
+  const nats = await connectToStart('millrace sql', values)
   try {
     const { columns, rows } = await createOlapClient(nats).sql(positionals[0])
     console.log(values.json ? JSON.stringify({ columns, rows }) : formatTable(columns, rows))

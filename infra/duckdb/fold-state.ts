@@ -1,0 +1,72 @@
+import type { DuckDBConnection } from '@duckdb/node-api'
+import type { OlapPart, StoredPartition } from '#processors/ports.ts'
+
+interface StateRow {
+  partition: number
+  kind: 'clock' | 'definition' | 'tenant'
+  tenant: string
+  name: string
+  value: object
+}
+
+/** What changed, the newest of each: parts have it in the order of the log. */
+const changesIn = (parts: readonly OlapPart[]): StateRow[] => {
+  const rows = parts.flatMap(({ partition, clocks, definitions, tenants }): StateRow[] => [
+    ...clocks.map((value) => ({ partition, kind: 'clock' as const, tenant: value.tenant, name: value.source, value })),
+    ...definitions.map((value) => ({
+      partition,
+      kind: 'definition' as const,
+      tenant: value.tenant,
+      name: value.definition.name,
+      value,
+    })),
+    ...tenants.map((value) => ({ partition, kind: 'tenant' as const, tenant: value.tenant, name: '', value })),
+  ])
+  const key = ({ partition, kind, tenant, name }: StateRow): string => [partition, kind, tenant, name].join('\n')
+  return [...new Map(rows.map((row) => [key(row), row])).values()]
+}
+
+const SAME = ['"partition"', 'kind', 'tenant', 'name']
+  .map((column) => `fold_state.${column} = new.${column}`)
+  .join(' AND ')
+
+/** Updates in place what is known: rows that came and went with every write would fill the table. */
+export const keepFoldState = async (connection: DuckDBConnection, parts: readonly OlapPart[]): Promise<void> => {
+  const rows = changesIn(parts)
+  if (rows.length === 0) return
+  const json = JSON.stringify(rows.map((row) => ({ ...row, value: JSON.stringify(row.value) })))
+  const given = `(SELECT unnest(from_json($1, '[{"partition": "INTEGER", "kind": "VARCHAR", "tenant": "VARCHAR",
+    "name": "VARCHAR", "value": "VARCHAR"}]'), recursive := true))`
+  await connection.run(`UPDATE fold_state SET value = new.value FROM ${given} new WHERE ${SAME}`, [json])
+  await connection.run(
+    `INSERT INTO fold_state SELECT new."partition", new.kind, new.tenant, new.name, new.value FROM ${given} new
+     WHERE NOT EXISTS (SELECT 1 FROM fold_state WHERE ${SAME})`,
+    [json],
+  )
+}
+
+const toPartition = (checkpoint: number, sequence: number): StoredPartition => ({
+  checkpoint,
+  sequence,
+  clocks: [],
+  definitions: [],
+  tenants: [],
+})
+
+/** By partition: where the store stands, and what a fold must know to go on from there. */
+export const readPartitions = async (connection: DuckDBConnection): Promise<StoredPartition[]> => {
+  const positions = await connection.runAndReadAll(
+    'SELECT checkpoint::DOUBLE, sequence::DOUBLE FROM positions ORDER BY "partition"',
+  )
+  const partitions = (positions.getRowsJS() as [number, number][]).map(([checkpoint, sequence]) =>
+    toPartition(checkpoint, sequence),
+  )
+  const state = await connection.runAndReadAll('SELECT "partition", kind, value FROM fold_state')
+  for (const [partition, kind, text] of state.getRowsJS() as [number, StateRow['kind'], string][]) {
+    const value = JSON.parse(text)
+    if (kind === 'clock') partitions[partition].clocks.push(value)
+    else if (kind === 'definition') partitions[partition].definitions.push(value)
+    else partitions[partition].tenants.push(value)
+  }
+  return partitions
+}

@@ -1,0 +1,139 @@
+import type { CheckpointOutputs, Logger, OlapPart, OutputFeed, SettlementsGone, StoredPartition } from '../ports.ts'
+import { pause } from '../runtime/signal.ts'
+import { readSettled } from './frames.ts'
+import { describeHole } from './holes.ts'
+import { FrameMismatch } from './lines.ts'
+import { PartitionMemory } from './memory.ts'
+import { type SizedPart, toPart } from './part.ts'
+import { createRefill, type Refill, type Turns } from './refill.ts'
+
+export interface FollowDeps {
+  partition: number
+  start: StoredPartition
+  feed: OutputFeed
+  turns: Turns
+  /** Takes a part to be written; resolves when there is room for the next. */
+  add(part: SizedPart): Promise<void>
+  /** The last checkpoint that is written. */
+  written(): number
+  retryMs: number
+  logger: Logger
+  signal: AbortSignal
+}
+
+export interface Follower {
+  /** Why the partition is not up to date, in words. */
+  problem(): string | undefined
+  done: Promise<void>
+}
+
+const message = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+const isGone = (item: CheckpointOutputs | SettlementsGone): item is SettlementsGone => !('settlement' in item)
+
+/** What is written for checkpoints of which nothing is left. The definitions of now hold from here on. */
+const lostPart = async (feed: OutputFeed, memory: PartitionMemory, partition: number, gone: SettlementsGone) => {
+  const { checkpoint, sequence } = gone
+  const { definitions, tenants } = await feed.newestState(partition)
+  const [firstCheckpoint, firstSequence] = [memory.checkpoint + 1, memory.sequence + 1]
+  const hole = { partition, firstCheckpoint, lastCheckpoint: checkpoint, firstSequence, lastSequence: sequence }
+  const part: OlapPart = {
+    partition,
+    after: memory.checkpoint,
+    checkpoint,
+    sequence,
+    raw: [],
+    aggregates: [],
+    late: [],
+    duplicates: {},
+    repeated: [],
+    settled: [],
+    definitions,
+    markers: [],
+    clocks: [],
+    tenants,
+    holes: sequence < firstSequence ? [] : [{ ...hole, events: null, lostBy: 'STORE' as const, aggregates: false }],
+  }
+  return { part, bytes: 0 }
+}
+
+/**
+ * Reads the checkpoints of one partition from the store's position on. Deltas that have expired are made anew from the
+ * log; what the log no longer has is a hole, and what comes after it is stored all the same.
+ */
+export const followPartition = (deps: FollowDeps): Follower => {
+  const { partition, feed, turns, logger, signal } = deps
+  const memory = new PartitionMemory(deps.start)
+  let refill: { fold: Refill; end: () => void } | undefined
+  let refillTo = 0
+  let halted: string | undefined
+
+  const endRefill = (): void => {
+    refill?.end()
+    refill = undefined
+  }
+
+  const startRefill = async (): Promise<Refill> => {
+    const [from, to] = [memory.checkpoint + 1, await feed.newest(partition)]
+    refillTo = Math.max(refillTo, to, from)
+    logger.warn({ partition, from }, 'deltas of checkpoints have expired: they are made anew from the log')
+    const end = await turns.take()
+    refill = { fold: createRefill(memory.state()), end }
+    return refill.fold
+  }
+
+  const partOf = async (outputs: CheckpointOutputs): Promise<SizedPart> => {
+    const { settlement, aggregates, late } = outputs
+    const frames = await readSettled(feed, settlement)
+    if (aggregates && late) {
+      endRefill()
+      return toPart(outputs, frames, { aggregates, late })
+    }
+    const fold = refill?.fold ?? (await startRefill())
+    try {
+      const anew = fold.deltas(settlement, frames.messages)
+      return toPart(outputs, frames, { aggregates: aggregates ?? anew.aggregates, late: late ?? anew.late })
+    } catch (error) {
+      // It may have folded a part of it.
+      endRefill()
+      throw error
+    }
+  }
+
+  const take = async (item: CheckpointOutputs | SettlementsGone): Promise<void> => {
+    if (isGone(item)) endRefill()
+    const sized = await (isGone(item) ? lostPart(feed, memory, partition, item) : partOf(item))
+    for (const hole of sized.part.holes) logger.error({ ...hole }, describeHole(hole))
+    memory.note(sized.part)
+    if (memory.checkpoint >= refillTo) endRefill()
+    await deps.add(sized)
+  }
+
+  const follow = async (): Promise<void> => {
+    while (!signal.aborted) {
+      try {
+        for await (const item of feed.read(partition, memory.checkpoint, signal)) {
+          await take(item)
+          if (signal.aborted) return
+        }
+      } catch (error) {
+        if (error instanceof FrameMismatch) {
+          halted = `${message(error)}; nothing more of this partition is stored`
+          logger.error({ partition, checkpoint: memory.checkpoint }, halted)
+          return
+        }
+        if (!signal.aborted) logger.warn({ partition, error: message(error) }, 'reading outputs failed; trying again')
+      }
+      await pause(deps.retryMs, signal)
+    }
+  }
+
+  return {
+    problem() {
+      if (halted !== undefined) return halted
+      const written = deps.written()
+      if (written >= refillTo) return undefined
+      return `partition ${partition}: deltas have expired and are made anew from the log, at checkpoint ${written} of ${refillTo}`
+    },
+    done: follow().finally(endRefill),
+  }
+}

@@ -1,0 +1,70 @@
+import type { FoldState } from '#processors/ports.ts'
+import { PartitionFold } from '#processors/windows/fold.ts'
+import { type AggregateRow, decodeOutcomes, type LateEvent, type Outcome, type Settlement } from '#schema/checkpoint.ts'
+import type { LogMessage } from '#schema/frame.ts'
+import { emptySegment } from '#schema/segment.ts'
+
+/** What a checkpoint changed. */
+export interface Deltas {
+  aggregates: AggregateRow[]
+  late: LateEvent[]
+}
+
+/** Makes the deltas of checkpoints anew, one after the other. */
+export interface Refill {
+  deltas(settlement: Settlement, messages: readonly LogMessage[]): Deltas
+}
+
+/** The settlement's word on each event: a frame that it does not name counted wholly. */
+const verdictsOf = ({ outcomes }: Settlement): ((sequence: number, index: number) => Outcome) => {
+  const decoded = new Map<number, Outcome[]>()
+  return (sequence, index) => {
+    const text = outcomes[sequence]
+    if (text === undefined) return 'C'
+    let verdicts = decoded.get(sequence)
+    if (!verdicts) {
+      verdicts = decodeOutcomes(text)
+      decoded.set(sequence, verdicts)
+    }
+    return verdicts[index]
+  }
+}
+
+/**
+ * Folds the log again from where `state` holds, as the processor did, but for who judges: the settlements say what
+ * counted, so no identity need be remembered. Each checkpoint gives the deltas that it gave the first time, also their
+ * number (`revision`). What may differ: members of uniques may come again, which changes no set; and a window that has
+ * more series than the cap allows, and was open when the refill began, may keep other names apart than before.
+ */
+export const createRefill = (state: FoldState): Refill => {
+  let verdict: (sequence: number, index: number) => Outcome = () => 'C'
+  const fold = new PartitionFold((_line, _tenant, _watermark, sequence, index) => verdict(sequence, index))
+  fold.restore({ ...emptySegment(), ...state })
+  return {
+    deltas(settlement, messages) {
+      verdict = verdictsOf(settlement)
+      for (const message of messages) fold.apply(message)
+      const { rows, late } = fold.seal(settlement.checkpoint, settlement.at)
+      // The same already, unless a hole in the log hid how they came there.
+      for (const clock of settlement.clocks) fold.tenant(clock.tenant).clock(clock.source).restore(clock)
+      return { aggregates: rows, late: late.map(({ event }) => event) }
+    },
+  }
+}
+
+/** One refill at a time, so that memory holds the windows of one partition, however many are behind. */
+export const createTurns = () => {
+  let last: Promise<void> = Promise.resolve()
+  return {
+    /** Resolves when it is one's turn, with what ends it. */
+    async take(): Promise<() => void> {
+      const before = last
+      const { promise, resolve } = Promise.withResolvers<void>()
+      last = promise
+      await before
+      return resolve
+    },
+  }
+}
+
+export type Turns = ReturnType<typeof createTurns>
