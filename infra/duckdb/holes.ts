@@ -2,10 +2,12 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import type { OlapPart } from '#processors/ports.ts'
 import type { StoredHole } from '#schema/olap.ts'
 
-/** A hole that goes on where one ends that nobody has acknowledged makes that one longer. */
+/** A hole that goes on where one ends that nobody has acknowledged makes that one longer; see joinHoles. */
 const EXTEND = `
-UPDATE holes SET last_checkpoint = $1, last_sequence = $2, events = events + $3
-WHERE "partition" = $4 AND lost_by = $5 AND aggregates = $6 AND last_sequence = $7::BIGINT - 1 AND acknowledged_at IS NULL`
+UPDATE holes SET last_checkpoint = $1, last_sequence = $2, events = events + $3,
+  aggregates = CASE WHEN $3 = 0 THEN aggregates ELSE $6 END
+WHERE "partition" = $4 AND lost_by = $5 AND (aggregates = $6 OR events = 0 OR $3 = 0)
+  AND last_sequence = $7::BIGINT - 1 AND acknowledged_at IS NULL`
 
 const INSERT = `
 INSERT INTO holes SELECT $1, $2, $3, $4, $5, $6, $7, $8, epoch_ms($9::BIGINT), NULL`

@@ -30,11 +30,11 @@ export const holesOf = (
   ]
 }
 
-/** Whether `next` goes on where `hole` ends, and is of the same kind. */
+/** Whether `next` goes on where `hole` ends, and is of the same kind. Where nothing counted, nothing can be lacking. */
 const goesOn = (hole: Hole, next: Hole): boolean =>
   hole.partition === next.partition &&
   hole.lostBy === next.lostBy &&
-  hole.aggregates === next.aggregates &&
+  (hole.aggregates === next.aggregates || hole.events === 0 || next.events === 0) &&
   hole.lastSequence + 1 === next.firstSequence
 
 /** Holes in the order in which they were found, each as long as it is. */
@@ -48,7 +48,8 @@ export const joinHoles = (holes: readonly Hole[]): Hole[] => {
     }
     const events = last.events === null || next.events === null ? null : last.events + next.events
     const { lastCheckpoint, lastSequence } = next
-    joined[joined.length - 1] = { ...last, lastCheckpoint, lastSequence, events }
+    const { aggregates } = next.events === 0 ? last : next
+    joined[joined.length - 1] = { ...last, lastCheckpoint, lastSequence, events, aggregates }
   }
   return joined
 }
