@@ -4,11 +4,12 @@ import type { KeyRecord } from '#schema/keys.ts'
 import type { Received } from '#schema/ledger.ts'
 import type { MetricRecord } from '#schema/metric.ts'
 import type { PartitionReport, StorageReport } from '#schema/report.ts'
+import type { TraceHeaders } from '#schema/trace.ts'
 
 export type { OlapReader } from '#schema/olap.ts'
 
 /** A closed frame on its way to the log. */
-export interface OutgoingFrame {
+export interface OutgoingFrame extends TraceHeaders {
   partition: number
   /** The same for every try: the log keeps one. */
   messageId: string
@@ -17,7 +18,6 @@ export interface OutgoingFrame {
   counts: ReadonlyMap<string, number>
   /** The same by minute of receipt, and what was refused since the partition's frame before. */
   received?: readonly Received[]
-  traceparent?: string
 }
 
 /** The append side of the log. */
@@ -55,7 +55,7 @@ export interface LoadedPartition {
 }
 
 /** One checkpoint as it was committed: all its deltas and its settlement, never a part. */
-export interface CheckpointDelta {
+export interface CheckpointDelta extends TraceHeaders {
   settlement: Settlement
   rows: AggregateRow[]
 }

@@ -16,6 +16,8 @@ interface Setting<T> {
   /** How the value is written, for the help text. */
   type: string
   help: string
+  /** A variable of somebody else's standard that is read where Millrace's own is not set. */
+  standard?: string
 }
 
 const whole = (min: number, max: number) =>
@@ -91,6 +93,24 @@ const SETTINGS = {
     help: LEVELS.join(', '),
   } satisfies Setting<(typeof LEVELS)[number]>,
   adminPort: port(0, 'metrics and health of processors and storage'),
+  otlpEndpoint: {
+    schema: z.string().regex(/^https?:\/\/\S+$/, 'expected http://host:port'),
+    fallback: undefined,
+    type: 'URL',
+    help: 'OpenTelemetry collector for traces (OTLP over HTTP, JSON); none = no traces',
+    standard: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+  } satisfies Setting<string | undefined>,
+  traceRatio: {
+    schema: z
+      .string()
+      .regex(/^(\d+(\.\d*)?|\.\d+)$/, 'expected a number')
+      .transform(Number)
+      .refine((value) => value <= 1, 'expected 0 to 1'),
+    fallback: 0.01,
+    type: 'SHARE',
+    help: 'of the requests that bring no trace of their own, so many begin one',
+    standard: 'OTEL_TRACES_SAMPLER_ARG',
+  } satisfies Setting<number>,
 } as const
 
 /** Folders are named from where the user stands; children get them absolute. */
@@ -108,6 +128,11 @@ const names = Object.keys(SETTINGS) as Name[]
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 const flagOf = (name: Name) => `--${kebab(name)}`
 const variableOf = (name: Name) => `MILLRACE_${kebab(name).replaceAll('-', '_').toUpperCase()}`
+/** Millrace's own before that of a standard. */
+const variablesOf = (name: Name): string[] => {
+  const { standard }: Setting<unknown> = SETTINGS[name]
+  return standard === undefined ? [variableOf(name)] : [variableOf(name), standard]
+}
 const isSwitch = (name: Name) => SETTINGS[name].type === ''
 const byFlag = new Map<string, Name>(names.map((name) => [flagOf(name), name]))
 
@@ -143,8 +168,10 @@ export const loadConfig = (argv: readonly string[], env: Record<string, string |
   const entries = names.map((name) => {
     const flag = flags.get(name)
     if (flag !== undefined) return [name, parse(name, flag, flagOf(name))]
-    const variable = env[variableOf(name)]
-    if (variable !== undefined && variable !== '') return [name, parse(name, variable, variableOf(name))]
+    for (const variable of variablesOf(name)) {
+      const text = env[variable]
+      if (text !== undefined && text !== '') return [name, parse(name, text, variable)]
+    }
     return [name, name === 'data' ? absolute(SETTINGS.data.fallback) : SETTINGS[name].fallback]
   })
   return Object.fromEntries(entries) as Config
@@ -157,9 +184,10 @@ export const toFlags = (config: Config): string[] =>
 /** All settings with their defaults, ready to print. */
 export const helpText = (): string => {
   const rows = names.map((name) => {
-    const { type, fallback, help } = SETTINGS[name]
+    const { type, fallback, help, standard }: Setting<unknown> = SETTINGS[name]
     const shown = fallback === undefined || fallback === false ? '' : ` [${fallback}]`
-    return [`  ${flagOf(name)}${type === '' ? '' : ` ${type}`}`, variableOf(name), `${help}${shown}`]
+    const also = standard === undefined ? '' : `; also ${standard}`
+    return [`  ${flagOf(name)}${type === '' ? '' : ` ${type}`}`, variableOf(name), `${help}${also}${shown}`]
   })
   const width = (column: number) => Math.max(...rows.map((row) => row[column].length)) + 2
   const [first, second] = [width(0), width(1)]

@@ -21,6 +21,8 @@ test('defaults hold when nothing is said', () => {
     markerMs: 1_000,
     logLevel: 'info',
     adminPort: 0,
+    otlpEndpoint: undefined,
+    traceRatio: 0.01,
   })
 })
 
@@ -29,6 +31,13 @@ test('a flag wins over its environment variable, in both spellings', () => {
   const config = loadConfig(['--nats-port', '7', '--data=x y', '--demo'], env)
   expect(config).toMatchObject({ natsPort: 7, idleMs: 500, data: resolve('x y'), demo: true })
   expect(loadConfig(['--no-demo'], { MILLRACE_DEMO: 'true' }).demo).toBe(false)
+})
+
+test('a variable of a standard counts where there is no own one', () => {
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://a:4318', OTEL_TRACES_SAMPLER_ARG: '0.5' }
+  expect(loadConfig([], env)).toMatchObject({ otlpEndpoint: 'http://a:4318', traceRatio: 0.5 })
+  expect(loadConfig([], { ...env, MILLRACE_OTLP_ENDPOINT: 'http://b:1' }).otlpEndpoint).toBe('http://b:1')
+  expect(loadConfig(['--trace-ratio', '.1'], env).traceRatio).toBe(0.1)
 })
 
 test.each([
@@ -40,6 +49,12 @@ test.each([
   [['--port', '70000'], {}, '--port: expected 0 to 65535, got "70000"'],
   [['--partitions', '1e1'], {}, '--partitions: expected a whole number, got "1e1"'],
   [['--nats-url', 'localhost'], {}, '--nats-url: expected nats://host:port, got "localhost"'],
+  [['--trace-ratio', '1.5'], {}, '--trace-ratio: expected 0 to 1, got "1.5"'],
+  [
+    [],
+    { OTEL_EXPORTER_OTLP_ENDPOINT: 'a:4317' },
+    'OTEL_EXPORTER_OTLP_ENDPOINT: expected http://host:port, got "a:4317"',
+  ],
   [[], { MILLRACE_PORT: 'x' }, 'MILLRACE_PORT: expected a whole number, got "x"'],
   [[], { MILLRACE_DEMO: 'yes' }, 'MILLRACE_DEMO: expected true or false, got "yes"'],
   [

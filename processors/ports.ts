@@ -13,6 +13,7 @@ import type { ControlRecord, LogMessage, Marker } from '#schema/frame.ts'
 import type { Received, Settled } from '#schema/ledger.ts'
 import type { Hole, LogPositions, OlapOperator, OlapReader, Positions } from '#schema/olap.ts'
 import type { PartitionReport } from '#schema/report.ts'
+import type { TraceHeaders } from '#schema/trace.ts'
 
 /** What the cores ask of a logger; pino has it. */
 export interface Logger {
@@ -53,7 +54,7 @@ export interface StoredHead {
 }
 
 /** What one checkpoint writes: all of it or nothing. */
-export interface CheckpointBatch {
+export interface CheckpointBatch extends TraceHeaders {
   head: Head
   /** The level-0 segment of this checkpoint, encoded in chunks; none when nothing but the position changed. */
   segment: { ref: SegmentRef; chunks: Uint8Array[] } | null
@@ -61,7 +62,6 @@ export interface CheckpointBatch {
   aggregates: { tenant: string; metric: string; data: Uint8Array }[]
   late: { tenant: string; data: Uint8Array }[]
   settlement: Settlement
-  traceparent?: string
 }
 
 /** The checkpoint store of one partition. */
@@ -119,7 +119,7 @@ export interface Leases {
 }
 
 /** One checkpoint's outputs as storage reads them. */
-export interface CheckpointOutputs {
+export interface CheckpointOutputs extends TraceHeaders {
   settlement: Settlement
   /** Null when some of them have expired: what they said follows from the frames and the settlement. */
   aggregates: AggregateRow[] | null

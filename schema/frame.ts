@@ -1,5 +1,6 @@
 import type { Received } from './ledger.ts'
 import type { MetricDefinition } from './metric.ts'
+import type { TraceHeaders } from './trace.ts'
 
 /** Version of the log's format. A reader refuses a newer one. */
 export const FRAME_FORMAT = 1
@@ -40,13 +41,11 @@ export interface TickClock {
 }
 
 /** A message of the log as a reader gets it. */
-export interface LogMessage {
+export interface LogMessage extends TraceHeaders {
   sequence: number
   /** When the broker stored it, milliseconds since 1970. */
   storedAt: number
   kind: FrameKind
-  /** Headers that travel on: traceparent. */
-  traceparent?: string
   /** What the frame's gateway received, as its headers say it; absent in what is no frame of events. */
   received?: Received[]
   /** No line at all in a frame that only carries counts. */

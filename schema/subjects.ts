@@ -53,4 +53,5 @@ export const HEADERS = {
   refused: 'Millrace-Refused',
   checkpoint: 'Millrace-Checkpoint',
   traceparent: 'traceparent',
+  tracestate: 'tracestate',
 } as const

@@ -1,3 +1,4 @@
+import type { SpanContext, Tracer } from '@opentelemetry/api'
 import { MillraceError, type VerdictCode } from '#schema/errors.ts'
 import { eventKey, LIVE_SOURCE } from '#schema/event.ts'
 import { partitionOf } from '#schema/hash.ts'
@@ -23,8 +24,8 @@ export interface CollectRequest {
   /** The client's address, without port. */
   address?: string
   userAgent?: string
-  /** W3C Trace Context header; ignored when it is not one. */
-  traceparent?: string
+  /** Where the request stands in a trace. */
+  trace?: SpanContext
 }
 
 export interface CollectorDependencies {
@@ -38,25 +39,24 @@ export interface CollectorDependencies {
   partitions: number
   /** Distinguishes the message ids of this process from all others'. */
   processId: string
+  tracer?: Tracer
   /** Limits and times of the frames, where the defaults do not fit. */
   frames?: Partial<OpenFramesDependencies>
 }
 
 const SOURCE = /^[a-z0-9][a-z0-9._:-]{0,127}$/
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 
 /** The way in: from what a client sent to the receipt that says which events are on disk. */
 export const createCollector = (dependencies: CollectorDependencies) => {
-  const { log, clock, metrics, intake, partitions, processId, checkSchema } = dependencies
+  const { log, clock, metrics, intake, partitions, processId, checkSchema, tracer } = dependencies
   const enricher = createEnricher({ geoip: dependencies.geoip })
-  const frames = createOpenFrames({ log, metrics, partitions, processId, ...dependencies.frames })
+  const frames = createOpenFrames({ log, metrics, partitions, processId, tracer, ...dependencies.frames })
 
   const admitter = (request: CollectRequest, receivedAt: number) => {
-    const { tenant, address, userAgent } = request
+    const { tenant, address, userAgent, trace } = request
     const source = checkSource(request.source)
     const writeLine = createLineWriter({ tenant, source, receivedAt })
     const enrich = enricher(source, { address, userAgent })
-    const traceparent = TRACEPARENT.test(request.traceparent ?? '') ? request.traceparent : undefined
     return (value: unknown, index: number): Admitted => {
       const validated = request.problems?.get(index) ?? validate(value, receivedAt, checkSchema)
       if (isProblem(validated)) return { id: readId(value), problem: validated }
@@ -71,7 +71,7 @@ export const createCollector = (dependencies: CollectorDependencies) => {
         tenant,
         receivedAt,
         line,
-        traceparent,
+        trace,
       })
       return typeof ticket === 'string' ? { id: event.id, problem: NOT_TAKEN[ticket] } : { id: event.id, ticket }
     }

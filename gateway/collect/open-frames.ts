@@ -1,7 +1,11 @@
+import type { SpanContext, Tracer } from '@opentelemetry/api'
 import { partitionOf } from '#schema/hash.ts'
 import { createReceivedTally, type ReceivedTally } from '#schema/ledger.ts'
 import { FRAME_DEADLINE_MS, LIMITS } from '#schema/limits.ts'
+import { inSpan, NO_TRACER } from '#schema/spans.ts'
+import { TraceBatch, writeTrace } from '#schema/trace.ts'
 import type { LogWriter } from '../ports.ts'
+import { startFrameSpan } from './frame-span.ts'
 import type { CollectMetrics } from './metrics.ts'
 import { createRefusals, type Refusals, type RefusedEvents } from './refusals.ts'
 
@@ -20,7 +24,8 @@ export interface FrameEvent {
   receivedAt: number
   /** EventLine JSON. */
   line: string
-  traceparent?: string
+  /** Of its request. */
+  trace?: SpanContext
 }
 
 /** Why an event was not taken: too many bytes wait for the log, or the gateway stops. */
@@ -44,6 +49,7 @@ export interface OpenFramesDependencies {
   refusedMs?: number
   /** Told of each frame that is not acknowledged, for the operator's log. */
   onFailure?: (partition: number, reason: string) => void
+  tracer?: Tracer
 }
 
 interface Frame {
@@ -51,8 +57,8 @@ interface Frame {
   bytes: number
   counts: Map<string, number>
   received: ReceivedTally
-  /** Of the first request that had one: a frame has one place in one trace, and the others' spans end at their receipt. */
-  traceparent?: string
+  /** Of its requests, where there are any. */
+  traces: TraceBatch | undefined
   openedAt: number
   ticket: FrameTicket
   settle: (outcome: FrameOutcome) => void
@@ -76,7 +82,7 @@ interface Lane {
  * closed and the next one opened behind it. One frame of a partition is in flight at a time, which keeps their order.
  */
 export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
-  const { log, metrics, partitions, processId } = dependencies
+  const { log, metrics, partitions, processId, tracer = NO_TRACER } = dependencies
   const monotonic = dependencies.monotonic ?? (() => performance.now())
   const deadlineMs = dependencies.deadlineMs ?? FRAME_DEADLINE_MS
   const waitingLimit = dependencies.waitingBytes ?? 64_000_000
@@ -102,6 +108,7 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
       bytes: 0,
       counts: new Map(),
       received: createReceivedTally(),
+      traces: undefined,
       openedAt: monotonic(),
       ticket,
       settle: resolve,
@@ -123,7 +130,7 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
   }
 
   /** Puts an event into its partition's open frame. A line that is longer than a whole frame gets one of its own. */
-  const add = ({ partition, tenant, receivedAt, line, traceparent }: FrameEvent): FrameTicket | NotTaken => {
+  const add = ({ partition, tenant, receivedAt, line, trace }: FrameEvent): FrameTicket | NotTaken => {
     const bytes = Buffer.byteLength(line) + 1
     if (closed) return 'CLOSED'
     if (waiting + bytes > waitingLimit) return 'FULL'
@@ -133,7 +140,10 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
     frame.bytes += bytes
     frame.counts.set(tenant, (frame.counts.get(tenant) ?? 0) + 1)
     frame.received.add(tenant, receivedAt, 'accepted', 1)
-    frame.traceparent ??= traceparent
+    if (trace) {
+      frame.traces ??= new TraceBatch()
+      frame.traces.add(trace)
+    }
     waiting += bytes
     schedule(lane)
     return frame.ticket
@@ -180,17 +190,17 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
     const startedAt = monotonic()
     const left = deadlineMs - (startedAt - frame.openedAt)
     if (left <= 0) return failed(partition, 'expired', 'it waited too long for its turn')
-    const { counts, traceparent } = frame
+    const { counts, traces } = frame
     const data = Buffer.from(frame.lines.join('\n'))
     const refused = refusals.take()
     if (frame.lines.length === 0 && refused.length === 0) return NOTHING_TO_SEND
     const received = [...frame.received.list(), ...refused]
     const messageId = `${processId}-${partition}-${number++}`
+    const [events, bytes, waitedMs] = [frame.lines.length, data.length, startedAt - frame.openedAt]
+    const span = startFrameSpan(tracer, { partition, messageId, processId, events, bytes, waitedMs, traces })
     try {
-      const sequence = await log.append(
-        { partition, messageId, data, counts, received, ...(traceparent && { traceparent }) },
-        left,
-      )
+      const outgoing = { partition, messageId, data, counts, received, ...writeTrace(span?.spanContext()) }
+      const sequence = await inSpan(span, () => log.append(outgoing, left))
       metrics.frames.inc({ outcome: 'acknowledged' })
       metrics.frameBytes.inc(data.length)
       if (frame.lines.length > 0) metrics.frameEvents.observe(frame.lines.length)

@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { partitionOf } from '#schema/hash.ts'
+import { readTrace } from '#schema/trace.ts'
 import type { OutgoingFrame } from '../ports.ts'
 import { createMemoryLog } from '../testing/fakes.ts'
 import { createCollectMetrics } from './metrics.ts'
@@ -8,7 +9,7 @@ import { createOpenFrames, type FrameTicket, type OpenFramesDependencies } from 
 
 const MINUTE = 29_000_000
 const MINUTE_START = MINUTE * 60_000
-
+const traceparent = (digit: string, flags: string) => `00-${digit.repeat(32)}-${digit.repeat(16)}-${flags}`
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
 
 /** Frames whose acknowledgements the test gives by hand. */
@@ -22,7 +23,7 @@ const setUp = (options: Partial<OpenFramesDependencies> = {}) => {
   const metrics = createCollectMetrics(new Registry())
   const frames = createOpenFrames({ log: memory.log, metrics, partitions: 2, processId: 'p', ...options })
   const add = (line: string, partition = 0, tenant = 'main', traceparent?: string) =>
-    frames.add({ partition, tenant, line, receivedAt: MINUTE_START, ...(traceparent && { traceparent }) })
+    frames.add({ partition, tenant, line, receivedAt: MINUTE_START, trace: readTrace({ traceparent }) })
   const sent = () => memory.frames.map((frame: OutgoingFrame) => Buffer.from(frame.data).toString())
   return { frames, add, acks, sent, memory }
 }
@@ -89,13 +90,17 @@ describe('open frames', () => {
     expect(new Set(memory.frames.map((frame) => frame.messageId)).size).toBe(3)
   })
 
-  it('carry the trace context of the first request that has one', async () => {
+  it('carry the trace context of the first sampled request, else of the first that has one', async () => {
     const { add, memory } = setUp()
     add('1')
-    add('2', 0, 'main', 'trace-a')
-    add('3', 0, 'main', 'trace-b')
+    add('2', 0, 'main', traceparent('a', '00'))
+    add('3', 0, 'main', traceparent('b', '01'))
+    add('4', 0, 'main', traceparent('c', '01'))
+    add('5', 1)
+    add('6', 1, 'main', traceparent('d', '00'))
+    add('7', 1, 'main', traceparent('e', '00'))
     await nextTurn()
-    expect(memory.frames[0].traceparent).toBe('trace-a')
+    expect(memory.frames.map((frame) => frame.traceparent)).toEqual([traceparent('b', '01'), traceparent('d', '00')])
   })
 })
 

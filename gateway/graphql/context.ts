@@ -1,3 +1,4 @@
+import type { SpanContext } from '@opentelemetry/api'
 import type { Collector } from '#gateway/collect/collector.ts'
 import type { GraphqlProblems } from '#gateway/collect/graphql-problems.ts'
 import type { Indicators } from '#gateway/indicators/indicators.ts'
@@ -35,7 +36,7 @@ export interface GraphqlServices {
 export interface RequestOrigin {
   address?: string
   userAgent?: string
-  traceparent?: string
+  trace?: SpanContext
 }
 
 /** What a request brings along. */

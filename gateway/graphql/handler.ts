@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { Tracer } from '@opentelemetry/api'
 import type { Authenticate } from '#gateway/auth.ts'
 import type { GraphqlServices } from './context.ts'
 import type { ErrorLog } from './errors.ts'
@@ -13,16 +14,17 @@ export interface GraphqlHandlerOptions {
   authenticate: Authenticate
   log: ErrorLog
   keepAliveMs?: number
+  tracer?: Tracer
 }
 
 /**
  * GraphQL over HTTP, SSE and WebSocket. `handleGraphql` rejects with MillraceError when a request is refused before
  * GraphQL sees it; the HTTP server answers those.
  */
-export const createGraphqlHandler = ({ services, authenticate, log, keepAliveMs }: GraphqlHandlerOptions) => {
+export const createGraphqlHandler = ({ services, authenticate, log, keepAliveMs, tracer }: GraphqlHandlerOptions) => {
   const server = createGraphqlServer(createSchema(), log)
   const http = createHttpTransport({ server, services, authenticate })
-  const webSocket = createWebSocketTransport({ server, services, authenticate, log, keepAliveMs })
+  const webSocket = createWebSocketTransport({ server, services, authenticate, log, keepAliveMs, tracer })
   let closing: Promise<void> | undefined
   return {
     handleGraphql: (request: IncomingMessage, response: ServerResponse, body: ScannedBody | null): Promise<void> =>

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Authenticate } from '#gateway/auth.ts'
 import { clientAddress } from '#gateway/collect/client-address.ts'
 import type { GraphqlProblems } from '#gateway/collect/graphql-problems.ts'
+import { traceOf } from '#gateway/request-span.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { GraphqlContext, GraphqlServices, RequestOrigin } from './context.ts'
 import type { GraphqlServer } from './yoga.ts'
@@ -20,7 +21,7 @@ export const originOf = (request: IncomingMessage): RequestOrigin => {
   return {
     address: clientAddress(socket.remoteAddress, headers['x-forwarded-for']),
     userAgent: headers['user-agent'],
-    traceparent: typeof headers.traceparent === 'string' ? headers.traceparent : undefined,
+    trace: traceOf(request),
   }
 }
 

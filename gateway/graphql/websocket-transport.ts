@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { GraphQLError } from 'graphql'
+import type { Tracer } from '@opentelemetry/api'
+import type { ExecutionArgs, GraphQLError } from 'graphql'
 import { CloseCode, type Context, type SubscribePayload } from 'graphql-ws'
 import { type Extra, useServer } from 'graphql-ws/use/ws'
 import { WebSocketServer } from 'ws'
@@ -9,9 +10,11 @@ import { type GraphqlProblems, scanGraphqlBody } from '#gateway/collect/graphql-
 import { MillraceError } from '#schema/errors.ts'
 import type { KeyRecord } from '#schema/keys.ts'
 import { LIMITS } from '#schema/limits.ts'
+import { NO_TRACER } from '#schema/spans.ts'
 import type { GraphqlContext, GraphqlServices } from './context.ts'
 import { createErrorMask, type ErrorLog, withoutInternals } from './errors.ts'
 import { originOf } from './http-transport.ts'
+import { inOperationSpan } from './operation-span.ts'
 import type { GraphqlServer } from './yoga.ts'
 
 interface Connection extends Record<PropertyKey, unknown> {
@@ -26,6 +29,7 @@ interface WebSocketTransportOptions {
   log: ErrorLog
   /** Time between pings, milliseconds; a client that does not answer one before the next is cut off. */
   keepAliveMs?: number
+  tracer?: Tracer
 }
 
 const MAX_OPERATIONS = 100
@@ -44,7 +48,7 @@ const scan = (payload: SubscribePayload): GraphqlProblems => {
 
 /** GraphQL over WebSocket (graphql-transport-ws). */
 export const createWebSocketTransport = (options: WebSocketTransportOptions) => {
-  const { server, services, authenticate, log, keepAliveMs = 12_000 } = options
+  const { server, services, authenticate, log, keepAliveMs = 12_000, tracer = NO_TRACER } = options
   const sockets = new WebSocketServer({ noServer: true, maxPayload: LIMITS.requestBytes })
   const mask = createErrorMask(log)
 
@@ -65,23 +69,22 @@ export const createWebSocketTransport = (options: WebSocketTransportOptions) => 
     if (problems.request !== null) throw new MillraceError('BAD_INPUT', problems.request)
     if (Object.keys(socket.subscriptions).length > MAX_OPERATIONS)
       throw new MillraceError('RATE_LIMITED', `a connection has at most ${MAX_OPERATIONS} operations at once`)
-    const context: GraphqlContext = {
-      services,
-      key: socket.extra.key!,
-      origin: originOf(socket.extra.request),
-      problems,
-    }
+    const origin = originOf(socket.extra.request)
+    const context: GraphqlContext = { services, key: socket.extra.key!, origin, problems }
     const enveloped = server.getEnveloped(context)
     const document = enveloped.parse(payload.query)
     const errors = enveloped.validate(enveloped.schema, document)
     if (errors.length > 0) return (errors as GraphQLError[]).map(mask)
+    const { operationName } = payload
+    const execute = (args: ExecutionArgs) =>
+      inOperationSpan(tracer, { document, operationName, origin }, () => enveloped.execute(args))
     return {
       schema: enveloped.schema,
       document,
-      operationName: payload.operationName,
+      operationName,
       variableValues: payload.variables,
       contextValue: await enveloped.contextFactory(),
-      rootValue: { execute: enveloped.execute, subscribe: enveloped.subscribe },
+      rootValue: { execute, subscribe: enveloped.subscribe },
     }
   }
 

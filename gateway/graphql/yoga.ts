@@ -27,7 +27,7 @@ export const createGraphqlServer = (schema: GraphQLSchema, log: ErrorLog) =>
       origin: '*',
       credentials: false,
       methods: ['GET', 'POST', 'OPTIONS'],
-      allowedHeaders: ['authorization', 'content-type', 'traceparent'],
+      allowedHeaders: ['authorization', 'content-type', 'traceparent', 'tracestate'],
       maxAge: 86_400,
     },
   })

@@ -6,13 +6,14 @@ import type { Collector } from '../collect/collector.ts'
 import { parseBody } from '../collect/parse.ts'
 import { type ReadBodyOptions, readBody } from '../collect/read-body.ts'
 import type { Receipt } from '../collect/verdict.ts'
+import { traceOf } from '../request-span.ts'
 import { retryAfter, sendJson } from './answer.ts'
 
 /** Browsers of any origin may send: the key is the right to do so, and there are no cookies. */
 export const COLLECT_CORS: Record<string, string> = {
   'access-control-allow-origin': '*',
   'access-control-allow-methods': 'POST, OPTIONS',
-  'access-control-allow-headers': 'authorization, content-type, content-encoding, traceparent',
+  'access-control-allow-headers': 'authorization, content-type, content-encoding, traceparent, tracestate',
   'access-control-expose-headers': 'retry-after',
   'access-control-max-age': '86400',
 }
@@ -38,7 +39,7 @@ export const createCollectRoute =
       problems,
       address: clientAddress(request.socket.remoteAddress, headers['x-forwarded-for']),
       userAgent: headers['user-agent'],
-      traceparent: typeof headers.traceparent === 'string' ? headers.traceparent : undefined,
+      trace: traceOf(request),
     })
     sendReceipt(response, receipt, url.searchParams.get('all') === 'true')
   }

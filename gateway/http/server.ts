@@ -1,11 +1,14 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Tracer } from '@opentelemetry/api'
 import type { Registry } from 'prom-client'
 import { HTTP_STATUS, MillraceError } from '#schema/errors.ts'
+import { NO_TRACER } from '#schema/spans.ts'
 import type { Authenticate } from '../auth.ts'
 import type { Collector } from '../collect/collector.ts'
 import { ClientGone, type ReadBodyOptions } from '../collect/read-body.ts'
+import { traceRequest } from '../request-span.ts'
 import { asMillraceError, errorBody, sendError, sendJson } from './answer.ts'
 import { COLLECT_CORS, createCollectRoute } from './collect-route.ts'
 import { type GraphqlBody, readGraphqlBody } from './graphql-body.ts'
@@ -33,13 +36,14 @@ export interface HttpServerDependencies {
   /** Told of errors that are nobody's fault outside. */
   onError: (error: unknown, where: string) => void
   body?: ReadBodyOptions
+  tracer?: Tracer
 }
 
 type Route = (request: IncomingMessage, response: ServerResponse, url: URL) => unknown
 
 /** The gateway's HTTP server. A request's failure is that request's alone. */
 export const createHttpServer = (dependencies: HttpServerDependencies) => {
-  const { registry, readiness, graphql, page, upgrade, onError, body } = dependencies
+  const { registry, readiness, graphql, page, upgrade, onError, body, tracer = NO_TRACER } = dependencies
   const collect = createCollectRoute(dependencies)
   const upgraded = new Set<Duplex>()
   let closing = false
@@ -76,6 +80,7 @@ export const createHttpServer = (dependencies: HttpServerDependencies) => {
   const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (closing) response.setHeader('connection', 'close')
     const url = parseUrl(request.url ?? '/')
+    if (isTraced(request, url)) traceRequest(tracer, request, response, url.pathname)
     try {
       if (url === null) sendError(response, new MillraceError('BAD_INPUT', 'Expected a URL in the request line.'))
       else await (routes[url.pathname] ?? page ?? ((_, answer) => notFound(answer)))(request, response, url)
@@ -137,6 +142,12 @@ export const createHttpServer = (dependencies: HttpServerDependencies) => {
 export type HttpServer = ReturnType<typeof createHttpServer>
 
 const parseUrl = (target: string): URL | null => URL.parse(target.startsWith('/') ? `http://gateway${target}` : target)
+
+/** Work that clients ask for. A stream of updates ends when its reader leaves, which is no duration of anything. */
+const isTraced = ({ method, headers }: IncomingMessage, url: URL | null): url is URL =>
+  method === 'POST' &&
+  (url?.pathname === '/v1/events' || url?.pathname === '/graphql') &&
+  !headers.accept?.includes('text/event-stream')
 
 const notFound = (response: ServerResponse): void =>
   sendError(

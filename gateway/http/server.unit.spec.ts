@@ -112,9 +112,16 @@ describe('POST /v1/events', () => {
 
   it('puts the trace context of the request and the country of the client into the log', async () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
-    await post(good('a'), { headers: { traceparent, 'x-forwarded-for': '5.6.7.8, 10.0.0.1' } })
-    expect(memory.frames[0].traceparent).toBe(traceparent)
+    const tracestate = 'shop=web'
+    await post(good('a'), { headers: { traceparent, tracestate, 'x-forwarded-for': '5.6.7.8, 10.0.0.1' } })
+    expect(memory.frames[0]).toMatchObject({ traceparent, tracestate })
     expect(memory.lines()[0].country).toBe('DE')
+  })
+
+  it('puts no trace context into the log where the header is none', async () => {
+    await post(good('a'), { headers: { traceparent: '00-x Nats-Msg-Id: 1', tracestate: 'shop=web' } })
+    expect(memory.frames[0]).not.toHaveProperty('traceparent')
+    expect(memory.frames[0]).not.toHaveProperty('tracestate')
   })
 
   it('answers a preflight to browsers of any origin', async () => {

@@ -2,6 +2,7 @@ import type { CheckpointDelta, CheckpointFeed, MetricStore, Reports, WallClock }
 import type { TenantTime } from '#schema/status.ts'
 import { createLiveState, type LiveState } from './live-state.ts'
 import { covers, type Positions } from './positions.ts'
+import type { PushSpans } from './push-spans.ts'
 import { createRates } from './rates.ts'
 import type { SliceTable } from './slices.ts'
 
@@ -13,6 +14,7 @@ export interface LiveViewOptions {
   /** Lets idle partitions count as up to date. */
   reports?: Reports
   log: { warn(fields: object, message: string): void }
+  pushSpans?: PushSpans
   /** Pause before a load that failed is tried again, milliseconds. */
   retryMs?: number
 }
@@ -31,7 +33,7 @@ const SWEEP_MS = 30_000
  * told that something changed and ask for what is newest when they can use it.
  */
 export const createLiveView = (options: LiveViewOptions) => {
-  const { feed, metrics, partitions, clock, reports, log, retryMs = 500 } = options
+  const { feed, metrics, partitions, clock, reports, log, pushSpans, retryMs = 500 } = options
   const closed = new AbortController()
   const listeners = new Map<string, Set<() => void>>()
   const waiters = new Set<() => void>()
@@ -67,6 +69,7 @@ export const createLiveView = (options: LiveViewOptions) => {
       const touched = state.apply(partition, delta)
       if (touched === false) reload(partition)
       else if (state === current) {
+        pushSpans?.applied(delta)
         for (const [tenant, { C, D, L, I }] of Object.entries(delta.settlement.totals)) rates.add(tenant, C + D + L + I)
         wake(touched)
       }

@@ -4,6 +4,7 @@ import type { MetricDefinition } from '#schema/metric.ts'
 import type { LiveView } from './live-view.ts'
 import { type Operation, resolveOperation, type Selection } from './operation.ts'
 import type { Point } from './points.ts'
+import type { PushSpans } from './push-spans.ts'
 import { type ReadOptions, readRange } from './snapshot.ts'
 import { createStoredWindows } from './stored.ts'
 import { createSubscribe, type SubscribeRequest } from './subscription.ts'
@@ -22,6 +23,7 @@ export interface MetricReaderOptions {
   paceMs?: number
   /** How long a reader waits for the live view or the store before UNAVAILABLE, milliseconds. */
   patienceMs?: number
+  pushSpans?: PushSpans
 }
 
 export interface MetricRequest extends Selection {

@@ -1,3 +1,4 @@
+import type { Span } from '@opentelemetry/api'
 import type { MetricStore } from '#gateway/ports.ts'
 import { MillraceError } from '#schema/errors.ts'
 import { RETENTION } from '#schema/limits.ts'
@@ -10,6 +11,7 @@ import { createPending, type Pending } from './pending.ts'
 import type { Point } from './points.ts'
 import { isAfter } from './positions.ts'
 import { pulled } from './pulled.ts'
+import type { PushSpans } from './push-spans.ts'
 import { type ReadOptions, readNewest } from './snapshot.ts'
 import type { Watch, Watches } from './watch.ts'
 
@@ -36,6 +38,7 @@ interface SubscribeOptions {
   reading: ReadOptions
   watches: Watches
   patienceMs: number
+  pushSpans?: PushSpans
   resolve(tenant: string, request: MetricRequest): Operation
   whenReady(signal: AbortSignal): Promise<void>
 }
@@ -67,6 +70,13 @@ interface Sent {
   pending: Pending
   moment: Moment
   asOf: number
+  /** Of the update that is on its way: it has left when the next one is asked for. */
+  push?: Span
+}
+
+const arrived = (sent: Sent | undefined): void => {
+  sent?.push?.end()
+  if (sent) sent.push = undefined
 }
 
 /** Whether a window may have changed after `moment` and left since. */
@@ -97,7 +107,7 @@ const readCursor = (text: string, operation: Operation, deploymentId: string, pa
  * is ready, so a slow reader skips states and nothing queues up.
  */
 export const createSubscribe = (options: SubscribeOptions) => {
-  const { view, metrics, deploymentId, reading, watches, patienceMs, resolve, whenReady } = options
+  const { view, metrics, deploymentId, reading, watches, patienceMs, pushSpans, resolve, whenReady } = options
 
   const begin = (operation: Operation, moment: Moment, asOf: number, poke: () => void): Sent => {
     const { tenant } = operation
@@ -145,9 +155,12 @@ export const createSubscribe = (options: SubscribeOptions) => {
     if (watch.isDue() || now === sent.moment) return taken.length > 0 ? toUpdate('DELTA', taken, sent) : undefined
     const changes = watch.changes(sent.moment, now)
     pending.add(changes.stored, now.positions)
+    const since = sent.moment.positions
     sent.moment = now
     sent.asOf = view.asOf()
     if (taken.length + changes.points.length === 0) return undefined
+    // What many are sent has one span: that of the first who gets it.
+    if (!shared.has(changes)) sent.push = pushSpans?.start(operation, since, now.positions, changes.points.length)
     if (taken.length + pending.ranges().length > 0) return toUpdate('DELTA', [...taken, ...changes.points], sent)
     const update = shared.get(changes) ?? toUpdate('DELTA', changes.points, sent)
     shared.set(changes, update)
@@ -183,6 +196,7 @@ export const createSubscribe = (options: SubscribeOptions) => {
     }
 
     const next = async (signal: AbortSignal): Promise<Update | undefined> => {
+      arrived(sent)
       if (first) {
         const update = first
         first = undefined
@@ -200,7 +214,10 @@ export const createSubscribe = (options: SubscribeOptions) => {
       return undefined
     }
 
-    const stream = pulled(next, () => sent?.watch.release())
+    const stream = pulled(next, () => {
+      arrived(sent)
+      sent?.watch.release()
+    })
     try {
       const operation = resolve(tenant, request)
       await whenReady(stream.signal)

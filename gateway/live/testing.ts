@@ -2,6 +2,7 @@ import type { CheckpointDelta, CheckpointFeed, LoadedPartition, MetricStore, Ola
 import type { AggregateRow, Clock, Mark, SegmentRow } from '#schema/checkpoint.ts'
 import type { MetricDefinition, MetricRecord } from '#schema/metric.ts'
 import type { OlapRow } from '#schema/olap.ts'
+import type { TraceHeaders } from '#schema/trace.ts'
 
 export const TENANT = 'shop'
 const MINUTE = 60_000
@@ -108,8 +109,13 @@ export const fakeCheckpoints = (partitions: number) => {
     history,
     followers: () => followers.size,
     /** Commits one checkpoint and hands it to all who follow. */
-    commit(partition: number, rows: AggregateRow[], { clocks = [] as Clock[], at = 1_000 } = {}): void {
+    commit(
+      partition: number,
+      rows: AggregateRow[],
+      { clocks = [] as Clock[], at = 1_000, trace = {} as TraceHeaders } = {},
+    ): void {
       const delta: CheckpointDelta = {
+        ...trace,
         rows,
         settlement: {
           format: 1,

@@ -11,6 +11,7 @@ import { createHttpServer } from '#gateway/http/server.ts'
 import { createIntake } from '#gateway/indicators/intake.ts'
 import { createLiveView } from '#gateway/live/live-view.ts'
 import { createMetricReader } from '#gateway/live/metric-reader.ts'
+import { createPushSpans } from '#gateway/live/push-spans.ts'
 import { createMetricAdmin } from '#gateway/metrics/metric-admin.ts'
 import type { LogWriter } from '#gateway/ports.ts'
 import { type Config, loadConfig } from '#infra/config.ts'
@@ -24,6 +25,7 @@ import { createOlapClient } from '#infra/nats/olap-client.ts'
 import { createCheckpointFeed } from '#infra/nats/outputs.ts'
 import { createReports } from '#infra/nats/reports.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
+import { STOP_TRACING_MS, startTracing, type Tracing } from '#infra/otel/tracing.ts'
 import { BUILTIN_SCHEMAS } from '#schema/builtin-schemas.ts'
 import type { Deployment } from '#schema/keys.ts'
 import { DEFAULT_LATENESS_HORIZON_MS, DEFAULT_OUT_OF_ORDERNESS_MS } from '#schema/limits.ts'
@@ -45,7 +47,13 @@ const TENANT_SETTINGS = {
 }
 
 /** The reading side: live view, metrics, GraphQL. */
-const composeReading = async (nats: Nats, deployment: Deployment, log: LogWriter, logger: Logger) => {
+const composeReading = async (
+  nats: Nats,
+  deployment: Deployment,
+  log: LogWriter,
+  logger: Logger,
+  { isOn, tracer }: Tracing,
+) => {
   const { partitions } = deployment
   const clock = { now: Date.now }
   const metrics = await createMetricStore(nats.broker)
@@ -57,6 +65,7 @@ const composeReading = async (nats: Nats, deployment: Deployment, log: LogWriter
   )
   const reports = createReports(nats.broker)
   const olap = createOlapClient(nats)
+  const pushSpans = isOn ? createPushSpans(tracer, clock) : undefined
   const view = createLiveView({
     feed: createCheckpointFeed(nats.broker),
     metrics,
@@ -64,6 +73,7 @@ const composeReading = async (nats: Nats, deployment: Deployment, log: LogWriter
     clock,
     reports,
     log: logger,
+    pushSpans,
   })
   const reader = createMetricReader({
     view,
@@ -72,6 +82,7 @@ const composeReading = async (nats: Nats, deployment: Deployment, log: LogWriter
     clock,
     deploymentId: deployment.id,
     horizonMs: () => TENANT_SETTINGS.latenessHorizonMs,
+    pushSpans,
   })
   return {
     services: { view, reader, metrics, admin, olap, reports, clock, partitions, tenantSettings: () => TENANT_SETTINGS },
@@ -93,6 +104,10 @@ const tellDurability =
 
 const main = async (config: Config): Promise<void> => {
   const logger = createLogger('gateway', config.logLevel)
+  const processId = randomUUID()
+  const { otlpEndpoint: endpoint, traceRatio: ratio } = config
+  const tracing = await startTracing({ endpoint, ratio, service: 'millrace-gateway', instance: processId, logger })
+  const { tracer } = tracing
   const nats = await connectNats(config.natsUrl ?? `nats://127.0.0.1:${config.natsPort}`, 'millrace gateway')
   const deployment = await ensureDeployment(nats, { partitions: config.partitions })
   const connection = watchConnection(nats, logger)
@@ -102,7 +117,6 @@ const main = async (config: Config): Promise<void> => {
   const authenticate = createAuthenticator(keys)
   const log = createLogWriter(nats.broker)
   const { partitions } = deployment
-  const processId = randomUUID()
   const intake = createIntake(() => performance.now())
   const collector = createCollector({
     log,
@@ -113,9 +127,10 @@ const main = async (config: Config): Promise<void> => {
     intake,
     partitions,
     processId,
+    tracer,
     frames: { onFailure: (partition, reason) => logger.warn({ partition, reason }, 'a frame was not confirmed') },
   })
-  const reading = await composeReading(nats, deployment, log, logger)
+  const reading = await composeReading(nats, deployment, log, logger, tracing)
   const { indicators, stop: stopMarkers } = composeIndicators({
     ...reading.services,
     nats,
@@ -130,11 +145,13 @@ const main = async (config: Config): Promise<void> => {
     services: { ...reading.services, indicators, collector, durability: () => durability.now().level },
     authenticate,
     log: logger,
+    tracer,
   })
   const server = createHttpServer({
     collector,
     authenticate,
     registry,
+    tracer,
     graphql: graphql.handleGraphql,
     upgrade: graphql.handleUpgrade,
     page: await createPage(),
@@ -148,7 +165,7 @@ const main = async (config: Config): Promise<void> => {
   const port = await server.listen(config.port, config.host)
   reportReady({ http: port })
   logger.info({ port, durability: durability.now().level }, 'gateway started')
-  onStop(logger, DRAIN_MS + CLOSE_MS + 1_000, async () => {
+  onStop(logger, DRAIN_MS + CLOSE_MS + STOP_TRACING_MS + 1_000, async () => {
     stopMarkers()
     await graphql.close()
     const closed = server.close(DRAIN_MS + CLOSE_MS)
@@ -160,6 +177,7 @@ const main = async (config: Config): Promise<void> => {
     await reading.close()
     keys.stop()
     await nats.close()
+    await tracing.stop()
   })
 }
 

@@ -8,6 +8,7 @@ import { createPartitionLog } from '#infra/nats/log.ts'
 import { createReports, publishPartitionReport } from '#infra/nats/reports.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
 import { createStateStore } from '#infra/nats/state.ts'
+import { STOP_TRACING_MS, startTracing } from '#infra/otel/tracing.ts'
 import { type OwnerMetrics, runPartition } from '#processors/runtime/owner.ts'
 import { createProcessor } from '#processors/runtime/processor.ts'
 import { startAdminServer } from './admin-server.ts'
@@ -49,6 +50,8 @@ const main = async (config: Config): Promise<void> => {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const owner = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
+  const { otlpEndpoint: endpoint, traceRatio: ratio } = config
+  const tracing = await startTracing({ endpoint, ratio, service: 'millrace-processor', instance: owner, logger })
   const leases = await createLeases(nats.broker, { owner, kind: 'processor', leaseMs: config.leaseMs })
   const reports = createReports(nats.broker)
   const metrics = createMetrics(registry)
@@ -75,6 +78,7 @@ const main = async (config: Config): Promise<void> => {
           clock: { now: Date.now, monotonic: () => performance.now() },
           logger,
           metrics,
+          tracer: tracing.tracer,
         },
         signal,
       ),
@@ -93,11 +97,12 @@ const main = async (config: Config): Promise<void> => {
   )
   reportReady({ admin: admin.port })
   logger.info({ owner, admin: admin.port }, 'processor started')
-  onStop(logger, STOP_MS, async () => {
+  onStop(logger, STOP_MS + STOP_TRACING_MS, async () => {
     await processor.stop()
     reports.stop()
     await admin.close()
     await nats.close()
+    await tracing.stop()
   })
 }
 

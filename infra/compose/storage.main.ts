@@ -11,11 +11,13 @@ import { serveOlap } from '#infra/nats/olap-server.ts'
 import { createOutputFeed } from '#infra/nats/outputs.ts'
 import { publishStorageReport } from '#infra/nats/reports.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
+import { STOP_TRACING_MS, startTracing } from '#infra/otel/tracing.ts'
 import type { OlapWriter } from '#processors/ports.ts'
 import { messagesIn } from '#processors/storage/holes.ts'
 import { waitForLease } from '#processors/storage/lease.ts'
 import { startReceivedReader, withSettledUntil } from '#processors/storage/received.ts'
 import { type Storage, type StorageDeps, startStorage } from '#processors/storage/storage.ts'
+import { createStoreSpans } from '#processors/storage/store-span.ts'
 import type { StorageReport } from '#schema/report.ts'
 import { startAdminServer } from './admin-server.ts'
 import { createLogger, onStop, reportReady } from './child.ts'
@@ -114,18 +116,21 @@ const main = async (config: Config): Promise<void> => {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const owner = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
+  const { otlpEndpoint: endpoint, traceRatio: ratio } = config
+  const tracing = await startTracing({ endpoint, ratio, service: 'millrace-storage', instance: owner, logger })
   const leases = await createLeases(nats.broker, { owner, kind: 'storage', leaseMs: config.leaseMs })
 
   const stopping = new AbortController()
   let stopWork = async (): Promise<void> => undefined
   let readiness = (): string[] => ['another storage process has the lease: this one waits']
   const admin = await startAdminServer(config.adminPort, config.host, registry, () => readiness())
-  onStop(logger, STOP_MS, async () => {
+  onStop(logger, STOP_MS + STOP_TRACING_MS, async () => {
     stopping.abort()
     await stopWork()
     await leases.close()
     await admin.close()
     await nats.close()
+    await tracing.stop()
   })
   const fatal = (reason: string): void => {
     logger.error({ owner }, `${reason}: this process ends`)
@@ -140,6 +145,7 @@ const main = async (config: Config): Promise<void> => {
   const storage = await startStorage({
     writer: olap,
     feed: createOutputFeed(nats.broker),
+    spans: tracing.isOn ? createStoreSpans(tracing.tracer, 'duckdb') : undefined,
     clock: { now: Date.now, monotonic: () => performance.now() },
     logger,
     metrics: createMetrics(registry),

@@ -11,6 +11,7 @@ import {
 } from '#schema/frame.ts'
 import { decodeReceived, encodeReceived, encodeRefused, type Received, receivedMinute } from '#schema/ledger.ts'
 import { HEADERS, logStream, logSubject } from '#schema/subjects.ts'
+import { onlyTrace, type TraceHeaders } from '#schema/trace.ts'
 import type { Broker, Headers, StoredMessage } from './broker.ts'
 import { consumeOnce, pause } from './follow.ts'
 
@@ -68,7 +69,7 @@ export const createLogWriter = (broker: Broker): LogWriter => ({
       ...frameHeaders('events', frame.messageId),
       [HEADERS.counts]: encodeCounts(frame.counts),
       ...(frame.received ? receivedHeaders(frame.received) : {}),
-      ...(frame.traceparent ? { [HEADERS.traceparent]: frame.traceparent } : {}),
+      ...onlyTrace(frame),
     }
     return publishUntil(broker, logSubject(frame.partition), frame.data, headers, deadlineMs)
   },
@@ -101,20 +102,23 @@ const receivedOf = (message: StoredMessage): Received[] => {
   }))
 }
 
+/** Where a message stands in a trace. */
+export const traceOfMessage = (message: StoredMessage): TraceHeaders =>
+  onlyTrace({ traceparent: message.header(HEADERS.traceparent), tracestate: message.header(HEADERS.tracestate) })
+
 /** A message of the log as its readers see it. Refuses a format that is newer than this code. */
 export const toLogMessage = (message: StoredMessage): LogMessage => {
   const format = Number(message.header(HEADERS.format) || FRAME_FORMAT)
   if (format > FRAME_FORMAT) {
     throw new Error(`message ${message.seq} of the log has format ${format}; this version reads up to ${FRAME_FORMAT}`)
   }
-  const traceparent = message.header(HEADERS.traceparent)
   const kind = message.header(HEADERS.kind) === 'control' ? 'control' : 'events'
   return {
     sequence: message.seq,
     storedAt: message.storedAt,
     kind,
     ...(kind === 'events' ? { received: receivedOf(message) } : {}),
-    ...(traceparent ? { traceparent } : {}),
+    ...traceOfMessage(message),
     data: message.data,
   }
 }

@@ -3,9 +3,10 @@ import type { CheckpointOutputs, OutputFeed, SettlementsGone, StateStore } from 
 import type { AggregateRow, Head, LateEvent, Settlement } from '#schema/checkpoint.ts'
 import { mergeSegments } from '#schema/segment-merge.ts'
 import { HEAD_KEY, HEADERS, logStream, outputFilters, settledSubject, stateKey, stateStream } from '#schema/subjects.ts'
+import { onlyTrace } from '#schema/trace.ts'
 import type { Broker, StoredMessage } from './broker.ts'
 import { consumeOnce, pause } from './follow.ts'
-import { toLogMessage } from './log.ts'
+import { toLogMessage, traceOfMessage } from './log.ts'
 import { createStateStore } from './state.ts'
 
 const RETRY_MS = 200
@@ -63,6 +64,7 @@ const collector = () => {
           ? ownAggregates.flatMap(({ data }) => lines<AggregateRow>(data))
           : null,
       late: ownLate.length === settlement.late ? ownLate.flatMap(({ data }) => lines<LateEvent>(data)) : null,
+      ...traceOfMessage(message),
     }
   }
   return {
@@ -199,7 +201,7 @@ export const createCheckpointFeed = (broker: Broker): CheckpointFeed => ({
     const run = async (): Promise<void> => {
       for await (const item of checkpoints(broker, partition, after, stopped.signal)) {
         if (!('settlement' in item) || !item.aggregates) return onGap()
-        onCheckpoint({ settlement: item.settlement, rows: item.aggregates })
+        onCheckpoint({ settlement: item.settlement, rows: item.aggregates, ...onlyTrace(item) })
       }
     }
     const done = run()

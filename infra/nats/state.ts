@@ -13,6 +13,7 @@ import {
   stateKey,
   stateStream,
 } from '#schema/subjects.ts'
+import { onlyTrace } from '#schema/trace.ts'
 import { type Broker, type Headers, Refused } from './broker.ts'
 import { pause } from './follow.ts'
 
@@ -50,7 +51,7 @@ const messagesOf = (partition: number, batch: CheckpointBatch, revision: number)
     subject: settledSubject(partition),
     data: json(batch.settlement),
     ttl: seconds(RETENTION.settlements),
-    headers: batch.traceparent ? { ...checkpoint, [HEADERS.traceparent]: batch.traceparent } : checkpoint,
+    headers: { ...checkpoint, ...onlyTrace(batch) },
   })
   messages.push(headMessage(partition, batch.head, revision))
   return messages

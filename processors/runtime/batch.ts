@@ -103,6 +103,5 @@ export const buildBatch = (
     aggregates,
     late,
     settlement,
-    ...(sealed.traceparent ? { traceparent: sealed.traceparent } : {}),
   }
 }

@@ -1,13 +1,17 @@
 import { randomUUID } from 'node:crypto'
+import type { Tracer } from '@opentelemetry/api'
 import { type Head, STATE_FORMAT } from '#schema/checkpoint.ts'
 import type { Hash128 } from '#schema/hash.ts'
 import type { PartitionReport } from '#schema/report.ts'
 import { mergeSegments } from '#schema/segment-merge.ts'
+import { inSpan, NO_TRACER } from '#schema/spans.ts'
+import { writeTrace } from '#schema/trace.ts'
 import { Fenced, type Logger, LogHole, type PartitionLog, type ReportExchange, type StateStore } from '../ports.ts'
 import { PartitionFold } from '../windows/fold.ts'
 import type { IdleSettings } from '../windows/idle.ts'
 import { firstLiveMinute } from '../windows/watermark.ts'
 import { buildBatch } from './batch.ts'
+import { createCheckpointSpans } from './checkpoint-span.ts'
 import { createCompaction } from './compaction.ts'
 import { createLag } from './lag.ts'
 import { createMarks } from './marks.ts'
@@ -37,6 +41,7 @@ export interface OwnerDeps {
   clock: { now(): number; monotonic(): number }
   logger: Logger
   metrics: OwnerMetrics
+  tracer?: Tracer
 }
 
 /**
@@ -88,6 +93,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
       },
     },
   )
+  const spans = createCheckpointSpans(deps.tracer ?? NO_TRACER, { partition, owner: deps.owner, epoch }, clock.now)
   const ticker = createTicker(partition, fold, settings, clock.monotonic())
   const changed = new Signal()
   const sealed = new Signal()
@@ -107,12 +113,13 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
     }
     const events = fold.pendingEvents
     const content = fold.seal(head.checkpoint + 1, now)
+    const span = spans.start({ checkpoint: head.checkpoint + 1, events, from: content.from, to: content.to })
     sealed.fire()
     lag.sealed()
     marks.note(content.segment.rows)
     const next = { nonce: randomUUID(), manifest: compaction.apply(head.manifest), marks: marks.list() }
-    const batch = buildBatch(content, head, next, now)
-    revision = await state.commit(batch, revision)
+    const batch = { ...buildBatch(content, head, next, now), ...writeTrace(span?.spanContext()) }
+    revision = await inSpan(span, () => state.commit(batch, revision))
     head = batch.head
     lag.committed()
     compaction.committed(head.manifest, batch.segment && content.segment, revision)
@@ -140,6 +147,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
     for await (const message of log.read(fold.sequence + 1, stopping)) {
       const before = fold.pendingEvents
       for (const touched of fold.apply(message)) ticker.touched(touched, clock.monotonic())
+      spans.read(message)
       seen.frames++
       seen.events += fold.pendingEvents - before
       lag.read(message.storedAt)

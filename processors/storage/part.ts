@@ -2,13 +2,14 @@ import type { CheckpointOutputs, OlapPart } from '#processors/ports.ts'
 import type { Settlement, TenantState } from '#schema/checkpoint.ts'
 import type { ControlRecord, LogMessage } from '#schema/frame.ts'
 import { addSettled, receivedMinute, type Settled } from '#schema/ledger.ts'
+import { onlyTrace, type TraceHeaders } from '#schema/trace.ts'
 import type { SettledFrames } from './frames.ts'
 import { holesOf, joinHoles } from './holes.ts'
 import { readLines } from './lines.ts'
 import type { Deltas } from './refill.ts'
 
-/** A part and what it takes in memory until it is written. */
-export interface SizedPart {
+/** A part, what it takes in memory until it is written, and where its checkpoint stands in a trace. */
+export interface SizedPart extends TraceHeaders {
   part: OlapPart
   bytes: number
 }
@@ -56,7 +57,7 @@ export const toPart = (outputs: CheckpointOutputs, frames: SettledFrames, deltas
     holes: holesOf(settlement, frames, raw, outputs.aggregates !== null),
   }
   const bytes = frames.messages.reduce((sum, { data }) => sum + data.length, 0)
-  return { part, bytes: bytes + ROW_BYTES * (aggregates.length + late.length) }
+  return { part, bytes: bytes + ROW_BYTES * (aggregates.length + late.length), ...onlyTrace(outputs) }
 }
 
 const addCounts = (all: readonly Record<string, number>[]): Record<string, number> => {

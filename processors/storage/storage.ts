@@ -1,10 +1,12 @@
 import type { StoredHole } from '#schema/olap.ts'
+import { failSpan } from '#schema/spans.ts'
 import { type Logger, type OlapPart, type OlapWriter, OutOfSequence, type OutputFeed } from '../ports.ts'
 import { pause } from '../runtime/signal.ts'
 import { holeProblems } from './holes.ts'
 import { followPartition } from './partition.ts'
 import { createPending } from './pending.ts'
 import { createTurns } from './refill.ts'
+import type { StoreSpans } from './store-span.ts'
 
 export interface StorageSettings {
   /** Least time between the starts of two writes. */
@@ -35,6 +37,7 @@ export interface StorageDeps {
   /** The store is not where this process left it: only a start from its positions helps. Nothing is written any more. */
   onFatal(error: Error): void
   settings?: Partial<StorageSettings>
+  spans?: StoreSpans
 }
 
 export interface Storage {
@@ -61,7 +64,7 @@ const countEvents = (parts: readonly OlapPart[]): number =>
  * positions are one transaction, so a crash at any point repeats nothing and loses nothing. The caller holds the lease.
  */
 export const startStorage = async (deps: StorageDeps): Promise<Storage> => {
-  const { writer, feed, clock, logger, metrics } = deps
+  const { writer, feed, clock, logger, metrics, spans } = deps
   const settings = { ...DEFAULTS, ...deps.settings }
   const stopping = new AbortController()
   const { signal } = stopping
@@ -93,13 +96,21 @@ export const startStorage = async (deps: StorageDeps): Promise<Storage> => {
     }
   }
 
+  const writeTraced = async (parts: OlapPart[]): Promise<boolean> => {
+    const span = spans?.start(parts, countEvents(parts))
+    const written = await write(parts)
+    if (written) span?.end()
+    else failSpan(span, 'not_written', writeProblem)
+    return written
+  }
+
   const writeAll = async (): Promise<void> => {
     for (;;) {
       await pending.filled()
       const parts = pending.take()
       if (parts.length === 0) return
       const startedAt = clock.monotonic()
-      if (!(await write(parts))) return stopping.abort()
+      if (!(await writeTraced(parts))) return stopping.abort()
       await pause(settings.flushMs - (clock.monotonic() - startedAt), signal)
     }
   }
@@ -121,7 +132,11 @@ export const startStorage = async (deps: StorageDeps): Promise<Storage> => {
       start,
       feed,
       turns,
-      add: pending.add,
+      add: (sized) => {
+        // Both in one step: whoever takes the part takes its place in a trace.
+        spans?.read(sized)
+        return pending.add(sized)
+      },
       written: () => positions[partition],
       retryMs: settings.retryMs,
       logger,

@@ -10,8 +10,10 @@ import {
 } from '#processors/ports.ts'
 import { type Counts, encodeOutcomes, type Outcome } from '#schema/checkpoint.ts'
 import type { LogMessage, Marker } from '#schema/frame.ts'
+import { createMemoryTracer } from '#schema/testing/tracer.ts'
 import { aggregateRow, definitionState, eventLine, lateEvent } from './fixtures.ts'
 import { type Storage, type StorageSettings, startStorage } from './storage.ts'
+import { createStoreSpans, type StoreSpans } from './store-span.ts'
 
 const encoder = new TextEncoder()
 
@@ -131,7 +133,12 @@ afterEach(async () => {
   running = undefined
 })
 
-const start = async (feed: FakeFeed, writer: FakeWriter, settings: Partial<StorageSettings> = {}) => {
+const start = async (
+  feed: FakeFeed,
+  writer: FakeWriter,
+  settings: Partial<StorageSettings> = {},
+  spans?: StoreSpans,
+) => {
   const logger = { info: vi.fn(), warn: vi.fn(), error: vi.fn() }
   const onFatal = vi.fn()
   running = await startStorage({
@@ -142,6 +149,7 @@ const start = async (feed: FakeFeed, writer: FakeWriter, settings: Partial<Stora
     metrics: { written: vi.fn() },
     onFatal,
     settings: { flushMs: 0, retryMs: 1, ...settings },
+    spans,
   })
   return { storage: running, logger, onFatal }
 }
@@ -362,4 +370,35 @@ it('writes what was read before it stops', async () => {
   gate.resolve()
   await stopped
   expect(writer.ids).toEqual(['a', 'b'])
+})
+
+it('has a span for each write, which ends when the rows are stored and links the checkpoints of all partitions', async () => {
+  const [feed, writer] = [new FakeFeed(), new FakeWriter()]
+  const { tracer, spans } = createMemoryTracer()
+  const trace = (digit: string, flags = '01') => ({
+    traceparent: `00-${digit.repeat(32)}-${digit.repeat(16)}-${flags}`,
+  })
+  const gate = Promise.withResolvers<void>()
+  writer.before = [() => gate.promise, () => Promise.reject(new Error('disk full'))]
+  feed.checkpoint(0, [{ ids: ['untraced'] }], trace('a', '00'))
+  const { storage } = await start(feed, writer, {}, createStoreSpans(tracer, 'duckdb'))
+  await vi.waitFor(() => expect(writer.before).toHaveLength(1))
+  feed.checkpoint(0, [{ ids: ['b'] }], trace('b'))
+  feed.checkpoint(1, [{ ids: ['c', 'd'] }], trace('c'))
+  await vi.waitFor(() => expect(storage.pendingBytes()).toBeGreaterThan(0))
+  gate.resolve()
+  await vi.waitFor(() => expect(writer.stored).toEqual([2, 1]))
+  await vi.waitFor(() => expect(spans()).not.toEqual([]))
+  const traces = spans().map(({ parentSpanContext, links }) => [
+    parentSpanContext,
+    ...links.map(({ context }) => context),
+  ])
+  expect(
+    traces
+      .flat()
+      .map((place) => place?.traceId[0])
+      .sort(),
+  ).toEqual(['b', 'c'])
+  expect(spans()[0].attributes).toMatchObject({ 'db.system.name': 'duckdb', 'db.operation.name': 'store' })
+  expect(spans()[0].status.code).toBe(0)
 })

@@ -33,7 +33,6 @@ export interface Sealed {
   definitions: DefinitionState[]
   markers: Marker[]
   segment: Segment
-  traceparent?: string
 }
 
 const UNREADABLE = 'the line is no event that this version can read'
@@ -69,7 +68,6 @@ export class PartitionFold {
   private markers: Marker[] = []
   private missing: { from: number; to: number }[] = []
   private settingsChanged = new Set<string>()
-  private traceparent: string | undefined
   private sweptAt = 0
   /** Events folded since the last seal: a measure of the next checkpoint's size. */
   pendingEvents = 0
@@ -149,7 +147,6 @@ export class PartitionFold {
       definitions: this.definitions,
       markers: this.markers,
       segment,
-      ...(this.traceparent ? { traceparent: this.traceparent } : {}),
     }
     this.reset()
     return sealed
@@ -177,7 +174,6 @@ export class PartitionFold {
     this.markers = []
     this.missing = []
     this.settingsChanged.clear()
-    this.traceparent = undefined
     this.pendingEvents = 0
   }
 
@@ -231,7 +227,6 @@ export class PartitionFold {
     for (const clock of touched) clock.endFrame()
     if (outcomes.some((outcome) => outcome !== 'C')) this.outcomes[message.sequence] = encodeOutcomes(outcomes)
     this.pendingEvents += outcomes.length
-    this.traceparent ??= message.traceparent
   }
 
   /** Lines that name no tenant: the frame's headers say whose they are. */
