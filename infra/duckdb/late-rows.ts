@@ -105,26 +105,35 @@ SELECT *, CASE WHEN code = 'LATE' THEN ${identitySql('tenant', 'source', 'key', 
 
 const KNOWN = `
 CREATE OR REPLACE TEMP TABLE known AS
-SELECT DISTINCT late.identity FROM late SEMI JOIN raw_events ON late.identity = raw_events.identity`
+SELECT DISTINCT late.identity FROM late SEMI JOIN raw_events ON late.identity = raw_events.identity
+UNION SELECT DISTINCT late.identity FROM late SEMI JOIN dead_letters ON late.identity = dead_letters.identity`
+
+/** Of several copies in the batch the first in the log is the dead letter. */
+const JUDGED = `
+CREATE OR REPLACE TEMP TABLE judged AS
+SELECT *, identity IS NOT NULL AND (identity IN (SELECT identity FROM known)
+  OR row_number() OVER (PARTITION BY identity ORDER BY "partition", sequence, "index") > 1) AS repeated
+FROM late`
 
 const DUPLICATES = `
 INSERT INTO counters
-SELECT tenant, 'duplicate', count(*) FROM late SEMI JOIN known USING (identity) GROUP BY tenant`
+SELECT tenant, 'duplicate', count(*) FROM judged WHERE repeated GROUP BY tenant`
 
 const REPEATED = `
 INSERT INTO duplicates
 SELECT tenant, source, id, key, epoch_ms("receivedAt"), "partition", sequence, "index", true, ${idSql('tenant', 'id')}
-FROM late SEMI JOIN known USING (identity)`
+FROM judged WHERE repeated`
 
 const DEAD = `
 INSERT INTO dead_letters
 SELECT tenant, source, id, name, key, code, message, NULL, event, epoch_ms(time), epoch_ms(coalesce("receivedAt", $1::BIGINT)),
-  epoch_ms(watermark), "partition", sequence, "index", epoch_ms($1::BIGINT), refused
-FROM late ANTI JOIN known USING (identity)`
+  epoch_ms(watermark), "partition", sequence, "index", epoch_ms($1::BIGINT), refused, identity
+FROM judged WHERE NOT repeated`
 
 /**
- * Late events that are in raw_events already are counted as duplicates, the others become dead letters. Runs after the
- * batch's own raw rows: the first copy of an event may be among them. One scan of one column for the whole batch.
+ * Late events that are in raw_events or among the dead letters already are counted as duplicates, the others become dead
+ * letters. Runs after the batch's own raw rows: the first copy of an event may be among them. One scan of one column of
+ * each table for the whole batch.
  */
 export const insertLate = async (
   connection: DuckDBConnection,
@@ -136,6 +145,7 @@ export const insertLate = async (
   const lines = rows.map((row) => JSON.stringify(row))
   await spool.with(lines, COLUMNS, (table) => connection.run(STAGE(table)))
   await connection.run(KNOWN)
+  await connection.run(JUDGED)
   await connection.run(DUPLICATES)
   await connection.run(REPEATED)
   await connection.run(DEAD, [now])

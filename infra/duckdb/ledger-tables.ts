@@ -64,7 +64,7 @@ const SUMS = [
 
 /**
  * The books by tenant and minute of receipt. All readers are taken up to the same place of each partition's log: the
- * last one that is settled and stored. A late event that turned out to be stored moves from late to duplicate, and one
+ * last one that is settled and stored. A late event that turned out to be known moves from late to duplicate, and one
  * that the store could not hold from counted to invalid: both are rows that say so.
  */
 export const ledgerSql = (range: LedgerRange): string => `

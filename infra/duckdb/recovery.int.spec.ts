@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import { appendFile, copyFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DuckDBInstance } from '@duckdb/node-api'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { OlapWriter } from '#processors/ports.ts'
-import { aggregateRow, eventLine, olapPart, T0 } from '#processors/storage/fixtures.ts'
+import { aggregateRow, eventLine, lateEvent, olapPart, T0 } from '#processors/storage/fixtures.ts'
 import { createDuckDbOlap } from './olap.ts'
 
 const logger = { info: vi.fn(), warn: vi.fn(), error: vi.fn() }
@@ -175,5 +176,22 @@ it('answers questions while it writes, each of one moment', async () => {
     expect(rows[0]?.events ?? 0).toBe(10 * positions[0])
   }
   await written
+  await olap.close()
+})
+
+it('knows a late event again that a store of before dead letters had an identity took', async () => {
+  const late = [lateEvent(eventLine('late'))]
+  const before = await open()
+  await before.write({ parts: [olapPart(1, { late })] })
+  await before.close()
+  const instance = await DuckDBInstance.create(join(folder, FILE))
+  const connection = await instance.connect()
+  await connection.run('ALTER TABLE dead_letters DROP COLUMN identity')
+  connection.closeSync()
+  instance.closeSync()
+
+  const olap = await open()
+  await olap.write({ parts: [olapPart(2, { late })] })
+  expect(await olap.totals('main')).toEqual({ stored: 0, late: 1, duplicate: 1, invalid: 0 })
   await olap.close()
 })

@@ -137,5 +137,9 @@ export const SCHEMA: readonly string[] = [
   `UPDATE raw_events SET id_hash = ${idSql('tenant', 'id')} WHERE id_hash IS NULL`,
   // Counted in windows, and yet no raw event: the store cannot hold it.
   'ALTER TABLE dead_letters ADD COLUMN IF NOT EXISTS refused BOOLEAN DEFAULT false',
+  // Of a late event: sent again it is no second dead letter.
+  'ALTER TABLE dead_letters ADD COLUMN IF NOT EXISTS identity UBIGINT',
+  `UPDATE dead_letters SET identity = ${identitySql('tenant', 'source', 'session_id', 'id')}
+   WHERE identity IS NULL AND code = 'LATE'`,
   ...LEDGER_SCHEMA,
 ]

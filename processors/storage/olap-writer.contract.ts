@@ -317,6 +317,14 @@ export const olapContract = (name: string, open: OpenOlap): void => {
   describe(`${name}: late events`, () => {
     const counted = eventLine('a', { key: 'k' })
 
+    it('makes a late event that is sent again one dead letter, the same batch included', async () => {
+      const first = lateEvent(counted)
+      const again = (sequence: number) => lateEvent(counted, { sequence })
+      await olap.write({ parts: [olapPart(1, { late: [again(2), first] })] })
+      await olap.write({ parts: [olapPart(2, { late: [again(3), again(4)] })] })
+      expect(await olap.totals('main')).toEqual({ stored: 0, late: 1, duplicate: 3, invalid: 0 })
+    })
+
     it('counts a late event that is stored as a duplicate, the same batch included', async () => {
       await olap.write({ parts: [olapPart(1, { events: [counted], late: [lateEvent(counted)] })] })
       await olap.write({ parts: [olapPart(2, { late: [lateEvent({ ...counted, time: T0 - HOUR })] })] })
