@@ -2,10 +2,11 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
-import { connectNats, type Nats } from '#infra/nats/connect.ts'
+import { connectNats } from '#infra/nats/connect.ts'
 import type { TestProduct } from '#infra/testing/product.ts'
-import type { Head, Settlement } from '#schema/checkpoint.ts'
-import { HEAD_KEY, settledSubject, stateBucket, stateStream } from '#schema/subjects.ts'
+import { readSettlements } from '#infra/testing/settlements.ts'
+import type { Head } from '#schema/checkpoint.ts'
+import { HEAD_KEY, stateBucket } from '#schema/subjects.ts'
 
 const MAIN = fileURLToPath(new URL('../../infra/compose/processor.main.ts', import.meta.url))
 
@@ -48,18 +49,6 @@ export interface Owners extends AsyncDisposable {
   read(): Promise<{ pid: number; epoch: number }[]>
   /** What was committed, partition by partition, in the order in which it stands in the stream. */
   commits(): Promise<{ checkpoint: number; epoch: number }[][]>
-}
-
-/** Every settlement of a partition; there is one in each checkpoint. */
-const readSettlements = async (nats: Nats, partition: number): Promise<Settlement[]> => {
-  const consumer = await nats.js.consumers.get(stateStream(partition), { filter_subjects: settledSubject(partition) })
-  const { num_pending } = await consumer.info()
-  const settlements: Settlement[] = []
-  if (num_pending === 0) return settlements
-  for await (const message of await consumer.fetch({ max_messages: num_pending, expires: 10_000 })) {
-    settlements.push(message.json<Settlement>())
-  }
-  return settlements
 }
 
 export const watchOwners = async ({ endpoints }: TestProduct, partitions: number): Promise<Owners> => {

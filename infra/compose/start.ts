@@ -4,12 +4,12 @@ import { type Config, toFlags } from '#infra/config.ts'
 import { findNatsServer } from '#infra/nats/binary.ts'
 import { connectNats } from '#infra/nats/connect.ts'
 import { type Durability, readDurability } from '#infra/nats/durability.ts'
-import { startNatsServer } from '#infra/nats/server.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
 import { childService, type Ports } from './child-process.ts'
 import { createProcessTable, takeFolder, writeJson } from './data-folder.ts'
 import { ensureKeys, type Keys } from './first-keys.ts'
 import { openLogFile } from './log-file.ts'
+import { type NatsAddress, natsService } from './nats-service.ts'
 import { choosePort } from './ports.ts'
 import { type Service, type ServiceEvent, type Supervised, supervise } from './supervise.ts'
 import { type Endpoints, endpointsOf } from './welcome.ts'
@@ -45,8 +45,6 @@ export interface Start {
   /** Ends all at once. */
   kill(): void
 }
-
-const NATS_HOST = '127.0.0.1'
 
 /** Starts everything. */
 export const startProduct = (dependencies: StartDependencies): Start => {
@@ -118,31 +116,15 @@ const createGroup = ({ config, say }: StartDependencies) => {
   }
 }
 
-interface NatsAddress {
-  natsUrl: string
-  natsMonitorUrl: string | undefined
-}
-
 const startNats = async ({ config, env, say }: StartDependencies, group: Group): Promise<NatsAddress> => {
   if (config.natsUrl !== undefined) return { natsUrl: config.natsUrl, natsMonitorUrl: config.natsMonitorUrl }
   const binary = await findNatsServer({ env, say })
-  const log = group.log('nats-server')
   const dataDir = join(config.data, 'nats')
   await mkdir(dataDir, { recursive: true })
-  let port: number | undefined
-  let monitorPort = 0
-  await group.add(3, {
-    name: 'nats-server',
-    start: async ({ signal, onPid }) => {
-      port ??= await choosePort(config.natsPort, NATS_HOST, say)
-      const onLog = log.write
-      const server = await startNatsServer({ binary, dataDir, port, monitorPort, env, signal, onPid, onLog })
-      ;({ port, monitorPort } = server)
-      const exited = server.exited.then(({ code, signal }) => signal ?? `exit code ${code}`)
-      return { pid: server.pid, exited, stop: server.stop, kill: () => void server.kill() }
-    },
-  })
-  return { natsUrl: `nats://${NATS_HOST}:${port}`, natsMonitorUrl: `http://${NATS_HOST}:${monitorPort}` }
+  const choose = (host: string) => choosePort(config.natsPort, host, say)
+  const service = natsService({ binary, dataDir, choosePort: choose, env, log: group.log('nats-server') })
+  await group.add(3, service)
+  return service.address()
 }
 
 const nameOf = (kind: string, index: number): string => (index === 0 ? kind : `${kind}-${index + 1}`)

@@ -22,6 +22,8 @@ export interface Subscriber extends AsyncDisposable {
   repeated: Point[]
   /** Points whose revision went back: something was lost, or came from somewhere else. */
   backwards: Point[]
+  /** Ends the connection, as a network does; it comes back with its cursor. */
+  disconnect(): void
   /** Resolves when `condition` holds, asked after every update; rejects after a minute. */
   sees(what: string, condition: (points: ReadonlyMap<string, Point>) => boolean, deadlineMs?: number): Promise<void>
 }
@@ -34,6 +36,14 @@ const SUBSCRIPTION = `subscription ($name: String!, $window: Duration!, $by: [St
 const LAST = 1_000
 const AGAIN_MS = 100
 const DEADLINE_MS = 60_000
+
+/** Ended before it was open it says so by an error, when nobody of graphql-ws listens any more. */
+class Socket extends WebSocket {
+  constructor(...args: ConstructorParameters<typeof WebSocket>) {
+    super(...args)
+    this.on('error', () => {})
+  }
+}
 
 const sameAs = (one: Point | undefined, other: Point): boolean =>
   one !== undefined &&
@@ -62,20 +72,26 @@ const createRecord = () => {
   return { points, kinds, repeated, backwards, add }
 }
 
-/** Resolves after the first update. */
-export const subscribe = async (product: TestProduct, choice: MetricChoice): Promise<Subscriber> => {
+/** Resolves after the first update. With several addresses each connection goes to the next one. */
+export const subscribe = async (
+  { endpoints, keys }: Pick<TestProduct, 'endpoints' | 'keys'>,
+  choice: MetricChoice,
+  addresses: readonly string[] = [endpoints.ws],
+): Promise<Subscriber> => {
   const record = createRecord()
   const listeners = new Set<() => void>()
   const leaving = new AbortController()
   const first = Promise.withResolvers<void>()
   const refusals: GraphQLFormattedError[] = []
   let connections = 0
+  let attempts = 0
+  let disconnect = (): void => {}
   let cursor: string | undefined
   const connect = (): Client =>
     createClient({
-      url: product.endpoints.ws,
-      webSocketImpl: WebSocket,
-      connectionParams: { authorization: `Bearer ${product.keys.readToken}` },
+      url: addresses[attempts++ % addresses.length],
+      webSocketImpl: Socket,
+      connectionParams: { authorization: `Bearer ${keys.readToken}` },
       // Reconnecting is done here: a subscription goes on after its cursor.
       retryAttempts: 0,
       lazyCloseTimeout: 0,
@@ -91,6 +107,7 @@ export const subscribe = async (product: TestProduct, choice: MetricChoice): Pro
     const client = connect()
     const leave = () => client.terminate()
     leaving.signal.addEventListener('abort', leave)
+    disconnect = leave
     try {
       const variables = { ...choice, last: LAST, after: cursor }
       let counted = false
@@ -120,6 +137,7 @@ export const subscribe = async (product: TestProduct, choice: MetricChoice): Pro
   return {
     ...record,
     connections: () => connections,
+    disconnect: () => disconnect(),
     sees: (what, condition, deadlineMs = DEADLINE_MS) =>
       new Promise((resolve, reject) => {
         const look = () => {
