@@ -1,0 +1,117 @@
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { connectNats } from '#infra/nats/connect.ts'
+import { openStore } from '#infra/testing/store.ts'
+import { startArena } from './arena.ts'
+import { createBook } from './book.ts'
+import { openDashboards } from './dashboards.ts'
+import { drained } from './evidence.ts'
+import { createFaults } from './faults.ts'
+import { type LoadCounts, startLoad } from './load.ts'
+import { planFaults } from './plan.ts'
+import type { ChaosReport } from './report.ts'
+import { problemsOf, reachVerdict, type Verdict, type VerdictSources } from './verdict.ts'
+import { watchPipeline } from './watch.ts'
+
+export interface ChaosOptions {
+  seed: number
+  seconds: number
+  /** Events a second. */
+  rate: number
+  gateways: number
+  processors: number
+  /** Of the product; kept. */
+  dataDir: string
+  env: NodeJS.ProcessEnv
+  /** Ends the run early, with nothing left running. */
+  signal: AbortSignal
+  /** A line for the person who watches, and one for the log of the run. */
+  say(line: string): void
+  log(line: string): void
+}
+
+/** How long what was sent may wait for its verdicts once the faults are over. */
+const LOAD_ENDS_MS = 120_000
+/** How long stores and dashboards may take to agree after that. */
+const AGREES_MS = 45_000
+const LOOK_MS = 500
+
+/** The verdict as soon as nothing is wrong, or after a while: dashboards and stores are told one after the other. */
+const settledVerdict = async (sources: VerdictSources, signal: AbortSignal): Promise<Verdict> => {
+  for (const end = performance.now() + AGREES_MS; ; await delay(LOOK_MS, undefined, { signal })) {
+    const verdict = await reachVerdict(sources)
+    if (problemsOf(verdict).length === 0 || performance.now() > end) return verdict
+  }
+}
+
+const surprisesIn = ({ surprises }: LoadCounts): string[] =>
+  Object.entries(surprises).map(([what, times]) => `${times} times an answer that should not be: ${what}`)
+
+/** Runs the whole product under load while everything that can break breaks, then counts. */
+export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
+  const { seed, seconds, rate, dataDir, signal, say, log } = options
+  await using arena = await startArena({ ...options, say: log })
+  signal.throwIfAborted()
+  const { product, views, proxy } = arena
+  const nats = await connectNats(views[0].endpoints.nats, 'millrace chaos')
+  await using _nats = { [Symbol.asyncDispose]: () => nats.nc.close() }
+  await using store = await openStore(views[0])
+  await using dashboards = await openDashboards(views)
+  await using pipeline = watchPipeline(views)
+  const book = createBook()
+  const faults = createFaults({ pids: arena.pids, proxy, leave: dashboards.leave, say: log })
+  // After everything else was ended nobody may be stopped: a stopped process does not end.
+  await using _resumed = { [Symbol.asyncDispose]: async () => faults.resume() }
+  const load = startLoad({
+    seed,
+    rate,
+    gateways: views.map(({ endpoints }) => endpoints),
+    writeKey: product.keys.writeKey,
+    book,
+  })
+  await using _load = { [Symbol.asyncDispose]: async () => load.abort() }
+
+  say(`${seconds} s of faults; the log of the run is ${join(dataDir, 'chaos.log')}`)
+  await Promise.all([faults.run(planFaults(seed, seconds), signal), delay(seconds * 1_000, undefined, { signal })])
+  say('the faults are over; all that was sent gets its verdicts')
+  const allSettled = await load.end(LOAD_ENDS_MS)
+  signal.throwIfAborted()
+  say('waiting for processors and store')
+  const stuck = await drained(nats, store).then(
+    () => [],
+    (error: Error) => [error.message],
+  )
+  const verdict = await settledVerdict({ nats, store, views, book, dashboards }, signal)
+
+  const subscription = dashboards.counts()
+  const problems = [
+    ...stuck,
+    ...problemsOf(verdict),
+    ...(allSettled ? [] : [`${book.count('OPEN')} events had no verdict ${LOAD_ENDS_MS / 1_000} s after the faults`]),
+    ...surprisesIn(load.counts()),
+    ...pipeline.problems,
+    ...(subscription.repeated > 0 ? [`${subscription.repeated} points were pushed twice`] : []),
+    ...(subscription.backwards > 0 ? [`${subscription.backwards} points went back`] : []),
+  ]
+  return {
+    seed,
+    seconds,
+    acknowledged: book.count('ACCEPTED'),
+    lost: verdict.lost.length,
+    duplicated: verdict.duplicated.length,
+    windowsDifferent: verdict.windows.length,
+    kills: faults.kills(),
+    faults: Object.values(faults.done).reduce((sum, times) => sum + times, 0),
+    retriesSeen: load.counts().retries,
+    answersDropped: load.counts().answersDropped,
+    counted: verdict.counted,
+    late: verdict.late,
+    rejected: book.count('REJECTED'),
+    unacknowledged: book.count('OPEN') + book.count('ABANDONED'),
+    duplicatesFound: verdict.duplicatesFound,
+    epochs: verdict.settled.epochs,
+    subscription,
+    faultsDone: { ...faults.done },
+    problems,
+  }
+}
