@@ -143,7 +143,9 @@ export const createLiveView = (options: LiveViewOptions) => {
   const partitionAsOf = (partition: number): number => {
     const report = reports?.partitions().find((one) => one.partition === partition)
     const upToDate = report && report.checkpoint <= state().positions()[partition]
-    return Math.max(state().lastAt(partition), upToDate ? report.at : 0)
+    const at = Math.max(state().lastAt(partition), upToDate ? report.at : 0)
+    // A processor that is behind commits old messages now, and says how old those are that wait.
+    return at - (report?.lagSeconds ?? 0) * 1_000
   }
 
   return {

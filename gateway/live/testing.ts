@@ -112,7 +112,7 @@ export const fakeCheckpoints = (partitions: number) => {
     commit(
       partition: number,
       rows: AggregateRow[],
-      { clocks = [] as Clock[], at = 1_000, trace = {} as TraceHeaders } = {},
+      { clocks = [] as Clock[], at = 1_000, to = 0, trace = {} as TraceHeaders } = {},
     ): void {
       const delta: CheckpointDelta = {
         ...trace,
@@ -123,7 +123,7 @@ export const fakeCheckpoints = (partitions: number) => {
           checkpoint: history[partition].length + 1,
           epoch: 1,
           from: 1,
-          to: 0,
+          to,
           aggregates: 0,
           late: 0,
           totals: {},
