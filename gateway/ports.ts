@@ -1,4 +1,5 @@
-import type { AggregateRow, Clock, DefinitionState, Head, SegmentRow, Settlement } from '#schema/checkpoint.ts'
+import type { AggregateRow, Clock, DefinitionState, Head, Outcome, SegmentRow, Settlement } from '#schema/checkpoint.ts'
+import type { EventLine } from '#schema/event.ts'
 import type { ControlRecord } from '#schema/frame.ts'
 import type { KeyRecord } from '#schema/keys.ts'
 import type { Received } from '#schema/ledger.ts'
@@ -81,6 +82,20 @@ export interface Reports {
   partitions(): PartitionReport[]
   storage(): StorageReport | undefined
   onReport(listener: () => void): () => void
+}
+
+/** Copies of events that stand in the logs behind what the store holds. */
+export interface EventTail {
+  /** Copies of an id after these sequences, by partition, oldest first. */
+  find(tenant: string, id: string, after: readonly number[]): Promise<TailCopy[]>
+}
+
+export interface TailCopy {
+  partition: number
+  sequence: number
+  line: EventLine
+  /** What became of it; null while it is not settled. */
+  outcome: Outcome | null
 }
 
 export interface GeoIp {

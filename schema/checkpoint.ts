@@ -82,6 +82,8 @@ export interface DefinitionState {
   tenant: string
   definition: MetricDefinition
   deleted: boolean
+  /** Its place in the partition's log; absent in what was written before places were kept. */
+  sequence?: number
 }
 
 export interface TenantState {

@@ -1,6 +1,7 @@
 import type { AggregateRow } from './checkpoint.ts'
+import type { EventLine } from './event.ts'
 import type { Marker } from './frame.ts'
-import type { Condition } from './metric.ts'
+import type { Condition, MetricDefinition } from './metric.ts'
 
 /** What became durable in the OLAP store: per partition the last checkpoint whose rows it holds (0: none). */
 export type Positions = number[]
@@ -113,6 +114,37 @@ export interface Ledger {
   settledUntil: number | null
 }
 
+/** Copies of one id that were received at or after `from`, milliseconds since 1970. */
+export interface CopiesQuery {
+  tenant: string
+  id: string
+  from: number
+}
+
+/** Place of a copy in the log. */
+export interface StoredCopy {
+  partition: number
+  sequence: number
+}
+
+/** What a store has of an id: the newest of each kind. */
+export interface Copies {
+  stored: (StoredCopy & { line: EventLine }) | null
+  deadLetter: (StoredCopy & { code: string; message: string }) | null
+  duplicate: StoredCopy | null
+  /** All of them, of all kinds. */
+  occurrences: number
+  /** By partition: last log sequence of which the store has everything. */
+  sequences: number[]
+}
+
+/** Metrics of a tenant in force at a place of a partition's log. */
+export interface DefinitionsQuery {
+  tenant: string
+  partition: number
+  sequence: number
+}
+
 /** By partition: last log sequence that is settled and stored, and the last one whose headers were counted. */
 export interface LogPositions {
   settled: number[]
@@ -128,6 +160,8 @@ export interface OlapReader {
   totals(tenant: string): Promise<TenantTotals>
   positions(): Promise<Positions>
   ledger(query: LedgerQuery): Promise<Ledger>
+  copies(query: CopiesQuery): Promise<Copies>
+  definitions(query: DefinitionsQuery): Promise<MetricDefinition[]>
   /** The newest marker of a gateway in each partition that has one. */
   markers(gateway: string): Promise<StoredMarker[]>
   /** One read-only statement over all tenants, for operators. No access to files or settings. */

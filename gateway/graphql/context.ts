@@ -6,6 +6,7 @@ import type { LiveView } from '#gateway/live/live-view.ts'
 import type { MetricReader } from '#gateway/live/metric-reader.ts'
 import type { MetricAdmin } from '#gateway/metrics/metric-admin.ts'
 import type { MetricStore, OlapReader, Reports, WallClock } from '#gateway/ports.ts'
+import type { ReadEventStatus } from '#gateway/status/event-status.ts'
 import type { KeyRecord } from '#schema/keys.ts'
 
 export interface TenantSettings {
@@ -24,6 +25,7 @@ export interface GraphqlServices {
   metrics: MetricStore
   admin: MetricAdmin
   olap: OlapReader
+  eventStatus: ReadEventStatus
   reports: Reports
   indicators: Indicators
   clock: WallClock

@@ -2,6 +2,7 @@ import type { GraphQLSchema } from 'graphql'
 import { createBuilder } from './builder.ts'
 import { addConditions } from './conditions.ts'
 import { addDeadLetters } from './dead-letters.ts'
+import { addEventStatus } from './event-status.ts'
 import { addEvents } from './events.ts'
 import { addIngest } from './ingest.ts'
 import { addLedger } from './ledger.ts'
@@ -27,5 +28,6 @@ export const createSchema = (): GraphQLSchema => {
   addTenant(builder)
   addPipeline(builder)
   addLedger(builder)
+  addEventStatus(builder)
   return builder.toSchema()
 }

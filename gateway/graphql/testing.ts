@@ -78,6 +78,7 @@ export const fakeServices = async ({ paceMs = 0 } = {}) => {
     metrics,
     admin: createMetricAdmin({ metrics, log: { appendControl: async () => 1 }, partitions }),
     olap: olap.reader,
+    eventStatus: async () => null,
     reports,
     indicators: createIndicators({ markers, intake: { dropRate: () => 0 }, reports, clock }),
     clock,

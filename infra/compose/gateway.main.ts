@@ -14,10 +14,12 @@ import { createMetricReader } from '#gateway/live/metric-reader.ts'
 import { createPushSpans } from '#gateway/live/push-spans.ts'
 import { createMetricAdmin } from '#gateway/metrics/metric-admin.ts'
 import type { LogWriter } from '#gateway/ports.ts'
+import { createEventStatus } from '#gateway/status/event-status.ts'
 import { type Config, loadConfig } from '#infra/config.ts'
 import { openGeoIp } from '#infra/geoip/geoip.ts'
 import { connectNats, type Nats } from '#infra/nats/connect.ts'
 import { type Durability, watchDurability } from '#infra/nats/durability.ts'
+import { createEventTail } from '#infra/nats/event-tail.ts'
 import { createKeyStore } from '#infra/nats/keys.ts'
 import { createLogWriter } from '#infra/nats/log.ts'
 import { createMetricStore } from '#infra/nats/metrics.ts'
@@ -66,6 +68,7 @@ const composeReading = async (
   const reports = createReports(nats.broker)
   const olap = createOlapClient(nats)
   const pushSpans = isOn ? createPushSpans(tracer, clock) : undefined
+  const eventStatus = createEventStatus({ olap, tail: createEventTail(nats.broker), clock })
   const view = createLiveView({
     feed: createCheckpointFeed(nats.broker),
     metrics,
@@ -85,7 +88,18 @@ const composeReading = async (
     pushSpans,
   })
   return {
-    services: { view, reader, metrics, admin, olap, reports, clock, partitions, tenantSettings: () => TENANT_SETTINGS },
+    services: {
+      view,
+      reader,
+      metrics,
+      admin,
+      olap,
+      eventStatus,
+      reports,
+      clock,
+      partitions,
+      tenantSettings: () => TENANT_SETTINGS,
+    },
     async close(): Promise<void> {
       stopCompleting()
       await view.close()

@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type { DefinitionState } from '#schema/checkpoint.ts'
+import type { OlapPart } from '#processors/ports.ts'
 
 const DROP_OLDER = 'DELETE FROM metrics WHERE tenant = $1 AND metric = $2 AND version <= $3'
 const INSERT = `
@@ -9,14 +9,20 @@ SELECT tenant, definition->>'$.name', (definition->>'$.version')::BIGINT, delete
 FROM (SELECT $1 AS tenant, $4::JSON AS definition, $5 AS deleted)
 WHERE NOT EXISTS (SELECT 1 FROM metrics WHERE tenant = $1 AND metric = $2 AND version > $3)`
 
-/** Keeps the newest definition of each metric. Every partition settles every definition: repetitions change nothing. */
-export const applyDefinitions = async (
-  connection: DuckDBConnection,
-  definitions: readonly DefinitionState[],
-): Promise<void> => {
-  for (const { tenant, definition, deleted } of definitions) {
-    const key = [tenant, definition.name, definition.version]
-    await connection.run(DROP_OLDER, key)
-    await connection.run(INSERT, [...key, JSON.stringify(definition), deleted])
+const NOTE = 'INSERT INTO definitions VALUES ($1, $2, $3, $4, $5)'
+
+/**
+ * Keeps the newest definition of each metric, which every partition settles again without a change, and where each took
+ * effect in each partition.
+ */
+export const applyDefinitions = async (connection: DuckDBConnection, parts: readonly OlapPart[]): Promise<void> => {
+  for (const { partition, definitions } of parts) {
+    for (const { tenant, definition, deleted, sequence = 0 } of definitions) {
+      const key = [tenant, definition.name, definition.version]
+      const json = JSON.stringify(definition)
+      await connection.run(DROP_OLDER, key)
+      await connection.run(INSERT, [...key, json, deleted])
+      await connection.run(NOTE, [tenant, partition, sequence, deleted, json])
+    }
   }
 }

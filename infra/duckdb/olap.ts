@@ -1,5 +1,6 @@
 import type { OlapWriter } from '#processors/ports.ts'
 import { readAggregates } from './aggregates.ts'
+import { readCopies, readDefinitions } from './copies.ts'
 import { readDeadLetters } from './dead-letters.ts'
 import { readEvents } from './events.ts'
 import { readPartitions } from './fold-state.ts'
@@ -57,6 +58,8 @@ export const createDuckDbOlap = async (options: DuckDbOlapOptions): Promise<Olap
     deadLetters: (query) => pool.query((reader) => readDeadLetters(reader, query)),
     totals: (tenant) => pool.query((reader) => readTotals(reader, tenant)),
     markers: (gateway) => pool.query((reader) => readMarkers(reader, gateway)),
+    copies: (query) => pool.query((reader) => readCopies(reader, query)),
+    definitions: (query) => pool.query((reader) => readDefinitions(reader, query)),
     ledger: (query) => pool.query((reader) => readLedger(reader, query)),
     sql: (statement) => pool.query((reader) => runSql(reader, statement)),
     async close() {

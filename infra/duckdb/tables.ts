@@ -72,6 +72,12 @@ CREATE TABLE IF NOT EXISTS markers (
   gateway VARCHAR NOT NULL, number BIGINT NOT NULL, "partition" INTEGER NOT NULL,
   sent_at TIMESTAMP NOT NULL, stored_at TIMESTAMP NOT NULL)`
 
+/** Where in each partition's log a definition took effect: what counted at any place of it. */
+const DEFINITIONS = `
+CREATE TABLE IF NOT EXISTS definitions (
+  tenant VARCHAR NOT NULL, "partition" INTEGER NOT NULL, sequence BIGINT NOT NULL, deleted BOOLEAN NOT NULL,
+  definition JSON NOT NULL)`
+
 /** What is counted but not (or no longer) a row: duplicates, and rows that the retention has dropped. */
 const COUNTERS = `
 CREATE TABLE IF NOT EXISTS counters (tenant VARCHAR NOT NULL, name VARCHAR NOT NULL, value BIGINT NOT NULL)`
@@ -128,6 +134,7 @@ export const SCHEMA: readonly string[] = [
   FOLD_STATE,
   METRICS,
   FIRST_FOLD_STATE,
+  DEFINITIONS,
   COUNTERS,
   MARKERS,
   points('minly_points', 'minly_aggs'),

@@ -74,6 +74,8 @@ export const createOlapClient = (nats: Nats, { timeoutMs = 10_000 }: OlapClientO
     deadLetters: (query) => ask('deadLetters', query),
     totals: (tenant) => ask('totals', tenant),
     ledger: (query) => ask('ledger', query),
+    copies: (query) => ask('copies', query),
+    definitions: (query) => ask('definitions', query),
     positions: () => ask('positions'),
     markers: (gateway) => ask('markers', gateway),
     sql: (statement) => ask('sql', statement),

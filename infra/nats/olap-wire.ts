@@ -10,6 +10,8 @@ const OLAP_OPERATIONS = [
   'positions',
   'markers',
   'ledger',
+  'copies',
+  'definitions',
   'sql',
   'holes',
   'acknowledgeHoles',

@@ -1,38 +1,22 @@
 import type { CheckpointFeed } from '#gateway/ports.ts'
 import type { CheckpointOutputs, OutputFeed, SettlementsGone, StateStore } from '#processors/ports.ts'
-import type { AggregateRow, Head, LateEvent, Settlement } from '#schema/checkpoint.ts'
+import type { AggregateRow, Head, LateEvent } from '#schema/checkpoint.ts'
 import { mergeSegments } from '#schema/segment-merge.ts'
 import { HEAD_KEY, HEADERS, logStream, outputFilters, settledSubject, stateKey, stateStream } from '#schema/subjects.ts'
 import { onlyTrace } from '#schema/trace.ts'
 import type { Broker, StoredMessage } from './broker.ts'
 import { consumeOnce, pause } from './follow.ts'
 import { toLogMessage, traceOfMessage } from './log.ts'
+import { behindSettlements, readSettlement } from './settlements.ts'
 import { createStateStore } from './state.ts'
 
 const RETRY_MS = 200
 
 const checkpointOf = (message: StoredMessage): number => Number(message.header(HEADERS.checkpoint) || 0)
 
-/**
- * Stream sequence from which the outputs of the checkpoints after `after` stand. Binary search over the settlements:
- * their numbers grow with the sequence.
- */
-const startOf = async (broker: Broker, partition: number, after: number): Promise<number> => {
-  const stream = stateStream(partition)
-  const { first, last } = await broker.range(stream)
-  let low = Math.max(1, first)
-  let start = low
-  let high = last
-  while (low <= high) {
-    const middle = Math.floor((low + high) / 2)
-    const message = await broker.next(stream, settledSubject(partition), middle)
-    if (message && checkpointOf(message) <= after) {
-      start = message.seq + 1
-      low = message.seq + 1
-    } else high = middle - 1
-  }
-  return start
-}
+/** Stream sequence from which the outputs of the checkpoints after `after` stand. */
+const startOf = (broker: Broker, partition: number, after: number): Promise<number> =>
+  behindSettlements(broker, partition, (message) => checkpointOf(message) <= after)
 
 const decoder = new TextDecoder()
 const lines = <T>(data: Uint8Array): T[] =>
@@ -41,8 +25,6 @@ const lines = <T>(data: Uint8Array): T[] =>
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as T)
-
-const settlementOf = (message: StoredMessage): Settlement => JSON.parse(decoder.decode(message.data)) as Settlement
 
 /** Collects the messages of one checkpoint; gives them when its settlement, the last of them, has come. */
 const collector = () => {
@@ -53,7 +35,7 @@ const collector = () => {
     late = []
   }
   const finish = (message: StoredMessage): CheckpointOutputs => {
-    const settlement = settlementOf(message)
+    const settlement = readSettlement(message)
     const mine = (part: StoredMessage): boolean => checkpointOf(part) === settlement.checkpoint
     const [ownAggregates, ownLate] = [aggregates.filter(mine), late.filter(mine)]
     reset()
@@ -97,7 +79,7 @@ const lookAfter = async (
   if (!head || head.checkpoint <= after) return { start, gone: null }
   const next = await broker.next(stateStream(partition), settledSubject(partition), start)
   if (!next) return { start, gone: { checkpoint: head.checkpoint, sequence: head.sequence } }
-  const { checkpoint, from } = settlementOf(next)
+  const { checkpoint, from } = readSettlement(next)
   return { start, gone: checkpoint === after + 1 ? null : { checkpoint: checkpoint - 1, sequence: from - 1 } }
 }
 

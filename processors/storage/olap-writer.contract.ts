@@ -3,6 +3,7 @@ import type { OlapWriter } from '#processors/ports.ts'
 import { RETENTION } from '#schema/limits.ts'
 import type { Condition } from '#schema/metric.ts'
 import type { RawEvent } from '#schema/olap.ts'
+import { copiesContract } from './copies.contract.ts'
 import { aggregateRow, definitionState, eventLine, HOUR, lateEvent, MINUTE, olapPart, T0 } from './fixtures.ts'
 import { ledgerContract } from './ledger.contract.ts'
 
@@ -38,6 +39,7 @@ export const olapContract = (name: string, open: OpenOlap): void => {
     ).rows
 
   ledgerContract(name, () => olap)
+  copiesContract(name, () => olap)
 
   describe(`${name}: positions`, () => {
     it('starts at 0 everywhere and moves with the rows', async () => {

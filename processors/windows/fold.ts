@@ -91,7 +91,8 @@ export class PartitionFold {
   /** Applies the next message of the log; answers the clocks of the events in it. */
   apply(message: LogMessage): ReadonlySet<SourceClock> {
     const touched = new Set<SourceClock>()
-    if (message.kind === 'control') this.control(JSON.parse(decoder.decode(message.data)) as ControlRecord)
+    if (message.kind === 'control')
+      this.control(JSON.parse(decoder.decode(message.data)) as ControlRecord, message.sequence)
     else this.frame(message, touched)
     this.sequence = message.sequence
     if (message.storedAt - this.sweptAt >= SWEEP_MS) this.sweep(message.storedAt)
@@ -177,15 +178,16 @@ export class PartitionFold {
     this.pendingEvents = 0
   }
 
-  private control(record: ControlRecord): void {
+  private control(record: ControlRecord, sequence: number): void {
     switch (record.kind) {
       case 'defineMetric':
-        this.define({ tenant: record.tenant, definition: record.metric, deleted: false })
+        this.define({ tenant: record.tenant, definition: record.metric, deleted: false, sequence })
         break
       case 'deleteMetric': {
         const known = this.tenant(record.tenant).definitions.get(record.name)
         if (!known) break
-        this.define({ ...known, definition: { ...known.definition, version: record.version }, deleted: true })
+        const definition = { ...known.definition, version: record.version }
+        this.define({ tenant: record.tenant, definition, deleted: true, sequence })
         break
       }
       case 'tenant': {

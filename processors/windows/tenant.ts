@@ -1,7 +1,7 @@
 import type { AggregateRow, DefinitionState, TenantState } from '#schema/checkpoint.ts'
+import { type CompiledMetric, compileMetric } from '#schema/compile-metric.ts'
 import type { EventLine } from '#schema/event.ts'
 import { DEFAULT_LATENESS_HORIZON_MS, DEFAULT_OUT_OF_ORDERNESS_MS } from '#schema/limits.ts'
-import { type CompiledMetric, compileMetric } from './compile.ts'
 import { IdentityTable } from './identities.ts'
 import { SliceStore } from './slices.ts'
 import { SourceClock } from './watermark.ts'

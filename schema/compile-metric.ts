@@ -1,7 +1,7 @@
-import { type EventLine, fieldReader } from '#schema/event.ts'
-import { LIMITS } from '#schema/limits.ts'
-import { type Measure, measureOf } from '#schema/measures.ts'
-import { type Condition, type MetricDefinition, sliceSizes } from '#schema/metric.ts'
+import { type EventLine, fieldReader } from './event.ts'
+import { LIMITS } from './limits.ts'
+import { type Measure, measureOf } from './measures.ts'
+import { type Condition, type MetricDefinition, sliceSizes } from './metric.ts'
 
 /** A definition as closures: an event costs what its metrics read, nothing else. */
 export interface CompiledMetric {

@@ -1,0 +1,22 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+
+const run = (...args: string[]) => {
+  const child = spawnSync(process.execPath, [join(import.meta.dirname, 'bench.main.ts'), ...args], { encoding: 'utf8' })
+  return { code: child.status, stdout: child.stdout, stderr: child.stderr }
+}
+
+it('measures the status of events, stored and not, and ends with a JSON line', () => {
+  const { code, stdout, stderr } = run('event-status', '--rows=1000', '--questions=3')
+  expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('just acknowledged') })
+  const { times, ...rest } = JSON.parse(stdout)
+  expect(rest).toMatchObject({ bench: 'event-status', rows: 1000, questions: 3, promisedMs: 200 })
+  expect(Object.keys(times)).toHaveLength(4)
+})
+
+it('says what there is to measure, and refuses what there is not', () => {
+  expect(run('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('event-status: ') })
+  expect(run('nothing')).toMatchObject({ code: 2, stderr: expect.stringContaining('expected one of event-status') })
+  expect(run('event-status', '--rows=some').code).toBe(2)
+})
