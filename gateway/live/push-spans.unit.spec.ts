@@ -69,9 +69,12 @@ test('many subscribers to the same have one span; those of another metric, and w
   commit(0, traceparent('b'))
   await pullAll()
   expect(parents(spans())).toEqual(['b'])
+  // Both are between what each of them has seen and now.
   commit(1, traceparent('c'), 'others')
+  commit(1, traceparent('d'))
   await pullAll()
-  expect(parents(spans())).toEqual(['b', 'c'])
+  expect(parents(spans())).toEqual(['b', 'd', 'c'])
+  expect(spans().flatMap(({ links }) => links)).toEqual([])
   await Promise.all(subscribers.map((subscriber) => subscriber.end()))
 })
 

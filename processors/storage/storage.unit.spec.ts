@@ -401,4 +401,8 @@ it('has a span for each write, which ends when the rows are stored and links the
   ).toEqual(['b', 'c'])
   expect(spans()[0].attributes).toMatchObject({ 'db.system.name': 'duckdb', 'db.operation.name': 'store' })
   expect(spans()[0].status.code).toBe(0)
+  const before = spans().length
+  feed.checkpoint(0, [{ ids: ['d'] }], trace('d'))
+  await vi.waitFor(() => expect(spans()).toHaveLength(before + 1))
+  expect(spans()[before].parentSpanContext?.traceId[0]).toBe('d')
 })
