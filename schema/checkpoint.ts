@@ -98,7 +98,11 @@ export interface LateEvent {
   sequence: number
   /** Place of the event in its frame. */
   index: number
-  code: 'LATE' | 'INVALID'
+  /**
+   * No events are CONTROL, a control record that cannot be applied, and REFUSED, any other row that the store cannot
+   * hold.
+   */
+  code: 'LATE' | 'INVALID' | 'CONTROL' | 'REFUSED'
   message: string
   /** Of its tenant, source and partition when it was judged; null where there is none. */
   watermark: number | null

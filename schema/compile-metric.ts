@@ -9,8 +9,8 @@ export interface CompiledMetric {
   sizes: number[]
   measure: Measure
   matches(line: EventLine): boolean
-  /** Value that is measured; undefined for COUNT. */
-  read(line: EventLine): unknown
+  /** What is measured, as its measure reads it; undefined where there is nothing. */
+  read(line: EventLine): number | undefined
   dims(line: EventLine): (string | null)[]
 }
 
@@ -22,11 +22,10 @@ const dimension = (value: unknown): string | null => {
 }
 
 /** Never between the halves of a surrogate pair: the rest would not be valid text. */
-const cut = (text: string): string =>
-  text
-    .slice(0, LIMITS.dimensionChars)
-    .toWellFormed()
-    .replace(/\ufffd$/u, '')
+const cut = (text: string): string => {
+  const head = text.slice(0, LIMITS.dimensionChars)
+  return head.isWellFormed() ? head : head.slice(0, -1)
+}
 
 const compare = (a: unknown, b: unknown): number | undefined => {
   if (typeof a === 'number' && typeof b === 'number') return a - b
@@ -73,13 +72,15 @@ export const compileMetric = (definition: MetricDefinition): CompiledMetric => {
     return (line: EventLine) => test(read(line))
   })
   const readers = definition.dimensions.map(fieldReader)
+  const measure = measureOf(definition.measure)
   const { field } = definition.measure
+  const measured = field === undefined ? () => undefined : fieldReader(field)
   return {
     definition,
     sizes: sliceSizes(definition),
-    measure: measureOf(definition.measure),
+    measure,
     matches: (line) => conditions.every((condition) => condition(line)),
-    read: field === undefined ? () => undefined : fieldReader(field),
+    read: (line) => measure.read(measured(line)),
     dims: (line) => readers.map((reader) => dimension(reader(line))),
   }
 }

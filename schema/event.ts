@@ -78,7 +78,7 @@ export const isField = (field: string): boolean => {
     (root === 'properties' || root === 'context') &&
     path.length > 0 &&
     path.length <= MAX_PATH &&
-    path.every((part) => part.length > 0 && part.length <= 64)
+    path.every((part) => part.length > 0 && part.length <= 64 && part.isWellFormed())
   )
 }
 
@@ -109,6 +109,8 @@ export const fieldReader = (field: string): ((line: EventLine) => unknown) => {
     let value: unknown = root === 'properties' ? line.e.properties : line.e.context
     for (const part of path) {
       if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined
+      // Items of a list can be read by their place; how many there are is nothing that the event says.
+      if (Array.isArray(value) && part === 'length') return undefined
       value = (value as Record<string, unknown>)[part]
     }
     return value

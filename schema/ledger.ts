@@ -86,7 +86,7 @@ const createSlots = <T>(empty: (tenant: string, minute: number) => T) => {
       slots.set(key, slot)
       return slot
     },
-    isEmpty: () => slots.size === 0,
+    size: () => slots.size,
     list: (): T[] => [...slots.values()],
     clear: () => slots.clear(),
   }
@@ -99,7 +99,7 @@ export const createReceivedTally = () => {
     add(tenant: string, receivedAt: number, kind: 'accepted' | Refusal, count: number): void {
       if (count > 0) slots.of(tenant, receivedMinute(receivedAt))[kind] += count
     },
-    isEmpty: slots.isEmpty,
+    isEmpty: () => slots.size() === 0,
     list: slots.list,
     /** All of it; the tally starts from nothing. */
     take(): Received[] {
@@ -119,6 +119,7 @@ export const createSettledTally = () => {
     add(tenant: string, minute: number, outcome: Outcome, count = 1): void {
       slots.of(tenant, minute)[outcome] += count
     },
+    size: slots.size,
     list: slots.list,
   }
 }

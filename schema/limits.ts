@@ -30,6 +30,11 @@ export const FUTURE_LIMIT_MS = 24 * 3_600_000
 /** Longest from the first event of a frame to its acknowledgement. */
 export const FRAME_DEADLINE_MS = 10_000
 
+/** How many events one kept event may stand for. */
+export const MOST_WEIGHT = 1_000_000
+/** Beyond ±this a number is not summed: so many sums of so many events never leave a double. */
+export const MOST_SUMMED = 1e290
+
 /** Defaults of a tenant. */
 export const DEFAULT_LATENESS_HORIZON_MS = 10 * 60_000
 export const DEFAULT_OUT_OF_ORDERNESS_MS = 5_000

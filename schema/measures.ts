@@ -1,4 +1,5 @@
 import { memberHash } from './hash.ts'
+import { MOST_SUMMED } from './limits.ts'
 import type { MeasureKind, MeasureSpec } from './metric.ts'
 
 /**
@@ -28,8 +29,10 @@ export interface MeasureJson {
 export interface Measure {
   readonly kind: MeasureKind
   empty(): MeasureState
-  /** Adds a value to a delta; `total` is what was there before, so that a delta carries only what is new. */
-  add(delta: MeasureState, value: unknown, weight: number, total: MeasureState): void
+  /** What of an event's value is measured, as a number; undefined when nothing is. All that can go wrong does so here. */
+  read(value: unknown): number | undefined
+  /** Adds what was read to a delta; `total` is what was there before, so that a delta carries only what is new. */
+  add(delta: MeasureState, read: number | undefined, weight: number, total: MeasureState): void
   /** Null where nothing was measured. */
   value(state: MeasureState): number | null
 }
@@ -72,19 +75,22 @@ export const stateFromJson = (json: MeasureJson): MeasureState => ({
   members: json.members ? new Set(json.members) : null,
 })
 
-/** A number that can be summed; anything else is not measured. */
-const numeric = (value: unknown): number | undefined =>
-  typeof value === 'number' && Number.isFinite(value) ? value : undefined
+/** A number within ±`most`; anything else is not measured. */
+const numberUpTo =
+  (most: number) =>
+  (value: unknown): number | undefined =>
+    typeof value === 'number' && Math.abs(value) <= most ? value : undefined
 
 const numericMeasure = (
   kind: MeasureKind,
+  most: number,
   apply: (delta: MeasureState, value: number, weight: number) => void,
   value: (state: MeasureState) => number,
 ): Measure => ({
   kind,
   empty,
-  add(delta, raw, weight) {
-    const number = numeric(raw)
+  read: numberUpTo(most),
+  add(delta, number, weight) {
     if (number === undefined) return
     delta.n += weight
     apply(delta, number, weight)
@@ -106,15 +112,17 @@ const MEASURES: Record<MeasureKind, Measure> = {
   COUNT: {
     kind: 'COUNT',
     empty,
-    add(delta, _value, weight) {
+    read: () => undefined,
+    add(delta, _read, weight) {
       delta.n += weight
     },
     value: (state) => state.n,
   },
-  SUM: numericMeasure('SUM', addToSum, (state) => stable(state.sum)),
-  AVG: numericMeasure('AVG', addToSum, (state) => stable(state.sum / state.n)),
+  SUM: numericMeasure('SUM', MOST_SUMMED, addToSum, (state) => stable(state.sum)),
+  AVG: numericMeasure('AVG', MOST_SUMMED, addToSum, (state) => stable(state.sum / state.n)),
   MIN: numericMeasure(
     'MIN',
+    Number.MAX_VALUE,
     (delta, value) => {
       if (value < delta.min) delta.min = value
     },
@@ -122,6 +130,7 @@ const MEASURES: Record<MeasureKind, Measure> = {
   ),
   MAX: numericMeasure(
     'MAX',
+    Number.MAX_VALUE,
     (delta, value) => {
       if (value > delta.max) delta.max = value
     },
@@ -130,10 +139,12 @@ const MEASURES: Record<MeasureKind, Measure> = {
   UNIQUES: {
     kind: 'UNIQUES',
     empty,
-    add(delta, value, _weight, total) {
-      if (value === undefined || value === null) return
-      const member = memberHash(typeof value === 'string' ? value : JSON.stringify(value))
-      if (total.members?.has(member)) return
+    read: (value) =>
+      value === undefined || value === null
+        ? undefined
+        : memberHash(typeof value === 'string' ? value : JSON.stringify(value)),
+    add(delta, member, _weight, total) {
+      if (member === undefined || total.members?.has(member)) return
       delta.members ??= new Set()
       delta.members.add(member)
     },

@@ -46,3 +46,10 @@ export const sliceStart = (time: number, sizeMs: number): number => Math.floor(t
 /** Which OLAP table holds slices of this size. */
 export const aggTable = (sizeMs: number): 'minly_aggs' | 'hourly_aggs' =>
   sizeMs >= 3_600_000 ? 'hourly_aggs' : 'minly_aggs'
+
+/** Dimensions as a key: with lengths, so that no value, whatever it holds, can look like two. */
+export const seriesKey = (dims: readonly (string | null)[]): string => {
+  let key = ''
+  for (const value of dims) key += value === null ? '-' : `${value.length}:${value}`
+  return key
+}

@@ -1,6 +1,6 @@
 /** Names of streams, subjects and KV buckets. Tenants and metrics are [a-z][a-z0-9_]{0,63}: safe as subject tokens. */
 export const NAME_PATTERN = /^[a-z][a-z0-9_]{0,63}$/
-export const isName = (text: string): boolean => NAME_PATTERN.test(text)
+export const isName = (text: unknown): text is string => typeof text === 'string' && NAME_PATTERN.test(text)
 
 /** The log of one partition: one stream each, so that its sequences have no holes. */
 export const logStream = (partition: number): string => `user_events_${partition}`

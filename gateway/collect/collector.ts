@@ -1,6 +1,7 @@
 import type { SpanContext, Tracer } from '@opentelemetry/api'
 import { MillraceError, type VerdictCode } from '#schema/errors.ts'
 import { eventKey, LIVE_SOURCE } from '#schema/event.ts'
+import { SOURCE_PATTERN } from '#schema/event-line.ts'
 import { partitionOf } from '#schema/hash.ts'
 import { LIMITS } from '#schema/limits.ts'
 import type { GeoIp, LogWriter, WallClock } from '../ports.ts'
@@ -43,8 +44,6 @@ export interface CollectorDependencies {
   /** Limits and times of the frames, where the defaults do not fit. */
   frames?: Partial<OpenFramesDependencies>
 }
-
-const SOURCE = /^[a-z0-9][a-z0-9._:-]{0,127}$/
 
 /** The way in: from what a client sent to the receipt that says which events are on disk. */
 export const createCollector = (dependencies: CollectorDependencies) => {
@@ -116,9 +115,9 @@ const checkCount = (count: number): void => {
 }
 
 const checkSource = (source: string = LIVE_SOURCE): string => {
-  if (SOURCE.test(source)) return source
+  if (SOURCE_PATTERN.test(source)) return source
   throw new MillraceError(
     'BAD_INPUT',
-    `Expected a source as ${SOURCE.source}, found ${describe(source)}. Leave it out for live traffic; name an import after its content.`,
+    `Expected a source as ${SOURCE_PATTERN.source}, found ${describe(source)}. Leave it out for live traffic; name an import after its content.`,
   )
 }

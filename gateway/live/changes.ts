@@ -1,14 +1,15 @@
+import { seriesKey } from '#schema/metric.ts'
 import { windowStatus } from '#schema/status.ts'
 import type { LiveView, Moment } from './live-view.ts'
 import type { Operation } from './operation.ts'
 import { type Point, slicesOf, windowPoints, windowStart } from './points.ts'
 import { isAfter, noPositions, type Positions, raise } from './positions.ts'
-import { dimsKey, type SliceTable } from './slices.ts'
+import type { SliceTable } from './slices.ts'
 
 /** A change to a window that has left the live view: its points come from the OLAP store once that holds `need`. */
 export interface StoredChange {
   need: Positions
-  /** Groups that changed, by dimsKey of their dimensions; null: all of them. */
+  /** Groups that changed, by seriesKey of their dimensions; null: all of them. */
   groups: ReadonlySet<string> | null
 }
 
@@ -66,7 +67,7 @@ export const changesSince = (
     const moved = windowPoints(operation, start, slices, { time: now.time, horizonMs }, from)
     if (start >= mark) points.push(...moved)
     else if (moved.length > 0) {
-      const groups = from ? new Set(moved.map((point) => dimsKey(point.dimensions))) : null
+      const groups = from ? new Set(moved.map((point) => seriesKey(point.dimensions))) : null
       stored.set(start, { need: neededFor(operation, table, start), groups })
     }
   }

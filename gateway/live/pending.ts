@@ -1,10 +1,10 @@
+import { seriesKey } from '#schema/metric.ts'
 import type { TenantTime } from '#schema/status.ts'
 import type { StoredChange } from './changes.ts'
 import type { Operation } from './operation.ts'
 import { type Point, slicesOf, windowPoints, windowStart } from './points.ts'
 import { covers, noPositions, type Positions, raise } from './positions.ts'
 import { mergeRanges, type Range } from './ranges.ts'
-import { dimsKey } from './slices.ts'
 import type { StoredSlices, StoredWindows } from './stored.ts'
 
 interface PendingOptions {
@@ -48,7 +48,7 @@ export const createPending = (options: PendingOptions) => {
         const isBacklog = rest.some(({ from, to }) => start >= from && start < to)
         if (groups === undefined && !isBacklog) return []
         const points = windowPoints(operation, start, slicesOf(operation, slices, start), at)
-        return groups && !isBacklog ? points.filter(({ dimensions }) => groups.has(dimsKey(dimensions))) : points
+        return groups && !isBacklog ? points.filter(({ dimensions }) => groups.has(seriesKey(dimensions))) : points
       })
   }
 

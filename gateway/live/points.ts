@@ -1,8 +1,9 @@
 import { type MeasureState, mergeState } from '#schema/measures.ts'
+import { seriesKey } from '#schema/metric.ts'
 import { type TenantTime, type WindowStatus, windowStatus } from '#schema/status.ts'
 import type { Operation } from './operation.ts'
 import { isAfter, type Positions } from './positions.ts'
-import { dimsKey, type Slice } from './slices.ts'
+import type { Slice } from './slices.ts'
 
 /** A point of a metric. Times are milliseconds since 1970. */
 export interface Point {
@@ -33,7 +34,7 @@ const addTo = (groups: Map<string, Group>, operation: Operation, slice: Slice, s
   for (const series of slice.series.values()) {
     if (!operation.matches(series.dims)) continue
     const dims = operation.groupOf(series.dims)
-    const key = dimsKey(dims)
+    const key = seriesKey(dims)
     const { events, corrections, revision } = series
     const changed = !since || isAfter(series.changed, since)
     const group = groups.get(key)

@@ -1,5 +1,6 @@
 import { type AggregateRow, OTHER } from '#schema/checkpoint.ts'
 import { type MeasureState, mergeState, stateFromJson } from '#schema/measures.ts'
+import { seriesKey } from '#schema/metric.ts'
 import { noPositions } from './positions.ts'
 
 /** One series of one slice, summed over all partitions. */
@@ -36,13 +37,6 @@ export interface SliceTable {
   changed: number[]
   /** The same of slices that have left: what changed up to here can no longer be told. */
   forgotten: number[]
-}
-
-/** Dimensions as a key: with lengths, so that no value can look like two. */
-export const dimsKey = (dims: readonly (string | null)[]): string => {
-  let key = ''
-  for (const value of dims) key += value === null ? '-' : `${value.length}:${value}`
-  return key
 }
 
 export const newTable = (row: AggregateRow, partitions: number): SliceTable => ({
@@ -83,7 +77,7 @@ export interface Origin {
 /** Adds a row to its slice. */
 export const foldRow = (slice: Slice, row: AggregateRow, origin: Origin): void => {
   const { partition, checkpoint } = origin
-  const key = dimsKey(row.dims)
+  const key = seriesKey(row.dims)
   let series = slice.series.get(key)
   if (!series) {
     series = newSeries(row, slice.changed.length)

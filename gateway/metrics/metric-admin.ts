@@ -3,7 +3,7 @@ import { BUILTIN_METRICS } from '#schema/builtin-metrics.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { ControlRecord } from '#schema/frame.ts'
 import type { MetricDefinition, MetricRecord } from '#schema/metric.ts'
-import { checkMetric, type MetricInput } from './metric-input.ts'
+import { checkMetric, type MetricInput } from '#schema/metric-check.ts'
 
 interface MetricAdminOptions {
   metrics: MetricStore

@@ -3,8 +3,8 @@ import type { MetricStore } from '#gateway/ports.ts'
 import { BUILTIN_METRICS } from '#schema/builtin-metrics.ts'
 import type { ControlRecord } from '#schema/frame.ts'
 import type { MetricRecord } from '#schema/metric.ts'
+import type { MetricInput } from '#schema/metric-check.ts'
 import { createMetricAdmin } from './metric-admin.ts'
-import type { MetricInput } from './metric-input.ts'
 
 const PARTITIONS = 3
 

@@ -15,7 +15,10 @@ const NOTE = 'INSERT INTO definitions VALUES ($1, $2, $3, $4, $5)'
  * Keeps the newest definition of each metric, which every partition settles again without a change, and where each took
  * effect in each partition.
  */
-export const applyDefinitions = async (connection: DuckDBConnection, parts: readonly OlapPart[]): Promise<void> => {
+export const applyDefinitions = async (
+  connection: DuckDBConnection,
+  parts: readonly Pick<OlapPart, 'partition' | 'definitions'>[],
+): Promise<void> => {
   for (const { partition, definitions } of parts) {
     for (const { tenant, definition, deleted, sequence = 0 } of definitions) {
       const key = [tenant, definition.name, definition.version]

@@ -2,7 +2,8 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import type { OlapPart } from '#processors/ports.ts'
 import type { LateEvent } from '#schema/checkpoint.ts'
 import type { EventLine } from '#schema/event.ts'
-import type { RefusedLine } from './raw-rows.ts'
+import type { RawLine } from './raw-rows.ts'
+import type { Refused } from './refused.ts'
 import type { Spool } from './spool.ts'
 import { identitySql, idSql } from './tables.ts'
 
@@ -49,8 +50,10 @@ const COLUMNS: Record<keyof LateRow, string> = {
 const NO_TENANT = 'unknown'
 
 const text = (value: unknown): string | null => (typeof value === 'string' ? value.toWellFormed() : null)
+/** Years 1 to 9999: what a timestamp can hold everywhere. */
+const [EARLIEST_MS, LATEST_MS] = [-62_135_596_800_000, 253_402_300_799_999]
 const time = (value: unknown): number | null =>
-  typeof value === 'number' && Number.isFinite(value) ? Math.trunc(value) : null
+  typeof value === 'number' && value >= EARLIEST_MS && value <= LATEST_MS ? Math.trunc(value) : null
 
 const toRow = (partition: number, event: LateEvent): LateRow => {
   const line = event.line as Partial<EventLine> | null
@@ -82,7 +85,7 @@ const parse = (line: string): { line: EventLine | null; raw?: string } => {
   }
 }
 
-const fromRefused = ({ partition, sequence, index, line, reason }: RefusedLine): LateRow => ({
+const fromRefused = ({ item: { partition, sequence, index, line }, reason }: Refused<RawLine>): LateRow => ({
   ...toRow(partition, {
     sequence,
     index,
@@ -94,9 +97,34 @@ const fromRefused = ({ partition, sequence, index, line, reason }: RefusedLine):
   refused: true,
 })
 
-export const lateRows = (parts: readonly OlapPart[], refused: readonly RefusedLine[]): LateRow[] => [
+/** A row that is no event: a change of a window, a definition. */
+export interface OtherRow {
+  partition: number
+  /** Last of the log that its checkpoint settled. */
+  sequence: number
+  what: string
+  value: object
+}
+
+/** It belongs to no event of a tenant, so it stands in nobody's books: operators see it. */
+const fromOther = ({ item: { partition, sequence, what, value }, reason }: Refused<OtherRow>, index: number): LateRow =>
+  toRow(partition, {
+    sequence,
+    index,
+    code: 'REFUSED',
+    message: `the store cannot hold ${what}: ${reason}`,
+    watermark: null,
+    line: null,
+    raw: JSON.stringify(value),
+  })
+
+export const lateRows = (
+  parts: readonly OlapPart[],
+  refused: { lines: readonly Refused<RawLine>[]; others: readonly Refused<OtherRow>[] },
+): LateRow[] => [
   ...parts.flatMap(({ partition, late }) => late.map((event) => toRow(partition, event))),
-  ...refused.map(fromRefused),
+  ...refused.lines.map(fromRefused),
+  ...refused.others.map(fromOther),
 ]
 
 const STAGE = (table: string): string => `

@@ -1,14 +1,16 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Logger, OlapPart } from '#processors/ports.ts'
+import type { AggregateRow, DefinitionState } from '#schema/checkpoint.ts'
 import { insertAggregates } from './aggregate-rows.ts'
 import { applyDefinitions } from './definition-rows.ts'
 import { keepFoldState } from './fold-state.ts'
 import { insertHoles } from './holes.ts'
-import { insertLate, lateRows } from './late-rows.ts'
+import { insertLate, lateRows, type OtherRow } from './late-rows.ts'
 import { insertRepeated, insertSettled } from './ledger-rows.ts'
 import { insertMarkers } from './markers.ts'
 import { movePositions, notStored, readPositions } from './positions.ts'
-import { findRefused, insertRaw, isRefusal, type RawLine, type RefusedLine, rawLines } from './raw-rows.ts'
+import { insertRaw, type RawLine, rawLines } from './raw-rows.ts'
+import { findRefused, isRefusal, without } from './refused.ts'
 import type { Spool } from './spool.ts'
 import { transaction } from './transaction.ts'
 
@@ -27,45 +29,103 @@ const countDuplicates = async (connection: DuckDBConnection, parts: readonly Ola
   }
 }
 
+/** What is inserted besides late events; each row can be left out by itself. */
+interface Rows {
+  lines: RawLine[]
+  aggregates: Placed<AggregateRow>[]
+  definitions: Placed<DefinitionState>[]
+}
+
+interface Placed<T extends object> extends OtherRow {
+  value: T
+}
+
+const NOTHING_REFUSED = { lines: [], others: [] }
+
+const rowsOf = (parts: readonly OlapPart[]): Rows => ({
+  lines: rawLines(parts),
+  aggregates: parts.flatMap(({ partition, sequence, aggregates }) =>
+    aggregates.map((value) => {
+      const what = `a change of ${value.metric} of ${value.tenant}`
+      return { partition, sequence, what, value }
+    }),
+  ),
+  definitions: parts.flatMap(({ partition, sequence, definitions }) =>
+    definitions.map((value) => {
+      const what = `the definition of ${value.definition.name} of ${value.tenant}`
+      return { partition, sequence, what, value }
+    }),
+  ),
+})
+
+const valuesOf = <T extends object>(placed: readonly Placed<T>[]): T[] => placed.map(({ value }) => value)
+
+const definitionsOf = (placed: readonly Placed<DefinitionState>[]): Pick<OlapPart, 'partition' | 'definitions'>[] =>
+  placed.map(({ partition, value }) => ({ partition, definitions: [value] }))
+
 const writeOnce = (
   { connection, spool, now }: WriteDependencies,
   parts: readonly OlapPart[],
-  lines: readonly RawLine[],
-  refused: readonly RefusedLine[],
+  rows: Rows,
+  refused: Parameters<typeof lateRows>[1],
 ): Promise<void> =>
   transaction(connection, async () => {
     const at = now()
-    await insertRaw(connection, spool, lines)
-    const aggregates = parts.flatMap((part) => part.aggregates)
-    await insertAggregates(connection, spool, aggregates, at)
+    await insertRaw(connection, spool, rows.lines)
+    await insertAggregates(connection, spool, valuesOf(rows.aggregates), at)
     await insertLate(connection, spool, lateRows(parts, refused), at)
     await insertRepeated(connection, spool, parts)
     await insertSettled(connection, spool, parts)
     await countDuplicates(connection, parts)
-    await applyDefinitions(connection, parts)
+    await applyDefinitions(connection, definitionsOf(rows.definitions))
     await insertMarkers(connection, spool, parts, at)
     await keepFoldState(connection, parts)
     await insertHoles(connection, parts, at)
     await movePositions(connection, parts)
   })
 
-/** Writes the parts in one transaction. Lines that DuckDB refuses are found by halves and become dead letters. */
+/** Writes without what the store refuses, which becomes dead letters. Throws `cause` when that is not what is wrong. */
+const writeWithout = async (
+  dependencies: WriteDependencies,
+  parts: readonly OlapPart[],
+  rows: Rows,
+  cause: unknown,
+): Promise<void> => {
+  const { connection, spool, logger, now } = dependencies
+  const lines = await findRefused(connection, rows.lines, (some) => insertRaw(connection, spool, some))
+  const aggregates = await findRefused(connection, rows.aggregates, (some) =>
+    insertAggregates(connection, spool, valuesOf(some), now()),
+  )
+  const definitions = await findRefused(connection, rows.definitions, (some) =>
+    applyDefinitions(connection, definitionsOf(some)),
+  )
+  const others = [...aggregates, ...definitions]
+  if (lines.length + others.length === 0) throw cause
+  for (const { item, reason } of lines) {
+    const { partition, sequence, index } = item
+    logger.error({ partition, sequence, index, reason }, 'the store refused an event: it is a dead letter now')
+  }
+  for (const { item, reason } of others) {
+    const { partition, sequence, what } = item
+    logger.error({ partition, sequence, reason }, `the store refused ${what}: it is a dead letter now`)
+  }
+  const good = {
+    lines: without(rows.lines, lines),
+    aggregates: without(rows.aggregates, aggregates),
+    definitions: without(rows.definitions, definitions),
+  }
+  await writeOnce(dependencies, parts, good, { lines, others })
+}
+
+/** Writes the parts in one transaction. What DuckDB refuses is found by halves and becomes dead letters. */
 export const writeParts = async (dependencies: WriteDependencies, parts: readonly OlapPart[]): Promise<void> => {
-  const { connection, spool, logger } = dependencies
-  const fresh = notStored(parts, await readPositions(connection))
+  const fresh = notStored(parts, await readPositions(dependencies.connection))
   if (fresh.length === 0) return
-  const lines = rawLines(fresh)
+  const rows = rowsOf(fresh)
   try {
-    await writeOnce(dependencies, fresh, lines, [])
+    await writeOnce(dependencies, fresh, rows, NOTHING_REFUSED)
   } catch (error) {
     if (!isRefusal(error)) throw error
-    const refused = await findRefused(connection, spool, lines)
-    if (refused.length === 0) throw error
-    for (const { partition, sequence, index, reason } of refused) {
-      logger.error({ partition, sequence, index, reason }, 'the store refused an event: it is a dead letter now')
-    }
-    const bad = new Set(refused.map(({ partition, sequence, index }) => `${partition} ${sequence} ${index}`))
-    const good = lines.filter(({ partition, sequence, index }) => !bad.has(`${partition} ${sequence} ${index}`))
-    await writeOnce(dependencies, fresh, good, refused)
+    await writeWithout(dependencies, fresh, rows, error)
   }
 }

@@ -13,7 +13,7 @@ import { createStateStore } from '../nats/state.ts'
 const silent = { info() {}, warn() {}, error() {} }
 
 /** The real way in, to a deployment of one partition, without schemas. */
-export const collectorOn = (nats: Nats) =>
+export const collectorOn = (nats: Nats, deadlineMs?: number) =>
   createCollector({
     log: createLogWriter(nats.broker),
     geoip: { country: () => undefined },
@@ -23,12 +23,12 @@ export const collectorOn = (nats: Nats) =>
     checkSchema: createSchemaCheck([]),
     partitions: 1,
     processId: randomUUID(),
-    frames: { deadlineMs: 2_000 },
+    frames: deadlineMs === undefined ? {} : { deadlineMs },
   })
 
 /** Clients that send one event after the other until the log no longer confirms; answers what was acknowledged. */
 export const sendUntilItFails = (nats: Nats, clients: number) => {
-  const { collect } = collectorOn(nats)
+  const { collect } = collectorOn(nats, 2_000)
   const acknowledged = new Set<string>()
   let stopped = false
   const client = async (): Promise<void> => {
@@ -49,7 +49,7 @@ export const sendUntilItFails = (nats: Nats, clients: number) => {
 }
 
 /** An owner of partition 0; `committed` is the newest head whose write was acknowledged. */
-export const ownPartition = (nats: Nats) => {
+export const ownPartition = (nats: Nats, onFailure: (error: unknown) => void = () => undefined) => {
   const stopping = new AbortController()
   const state = createStateStore(nats.broker, 0)
   let committed: Head | undefined
@@ -74,7 +74,7 @@ export const ownPartition = (nats: Nats) => {
       metrics: { checkpoint() {}, hole() {} },
     },
     stopping.signal,
-  ).catch(() => undefined)
+  ).catch(onFailure)
   return {
     committed: () => committed,
     async stop() {

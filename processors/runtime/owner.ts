@@ -21,6 +21,8 @@ import { createTicker } from './ticker.ts'
 /** Past this much since the last seal, reading waits for the checkpoint under way: memory and batches stay bounded. */
 const MOST_PENDING_EVENTS = 20_000
 const MOST_PENDING_SERIES = 20_000
+/** A settlement is one message, and the frame that passes the bound is in it as well. */
+const MOST_PENDING_ENTRIES = 500
 const TICK_MS = 1_000
 const MARKS_MS = 60_000
 
@@ -141,7 +143,10 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
     if (now.head?.epoch !== epoch) throw new Fenced(partition, `epoch ${now.head?.epoch} of ${now.head?.owner}`)
   }
 
-  const isFull = (): boolean => fold.pendingEvents >= MOST_PENDING_EVENTS || fold.pendingSeries >= MOST_PENDING_SERIES
+  const isFull = (): boolean =>
+    fold.pendingEvents >= MOST_PENDING_EVENTS ||
+    fold.pendingSeries >= MOST_PENDING_SERIES ||
+    fold.pendingEntries >= MOST_PENDING_ENTRIES
 
   const readOn = async (): Promise<void> => {
     for await (const message of log.read(fold.sequence + 1, stopping)) {

@@ -422,6 +422,41 @@ export const olapContract = (name: string, open: OpenOlap): void => {
     })
   })
 
+  describe(`${name}: other rows that it cannot hold`, () => {
+    it('makes dead letters of a change and of a definition, for operators, and stores the rest', async () => {
+      const { definition, ...state } = definitionState('page_views', 'COUNT')
+      const broken = { ...definition, name: 'broken', event: '\ud83d' }
+      const aggregates = [aggregateRow(), aggregateRow({ start: 1e300 }), aggregateRow({ dims: ['DE'] })]
+      const definitions = [
+        { ...state, definition: broken },
+        { ...state, definition },
+      ]
+      await olap.write({ parts: [olapPart(1, { events: [eventLine('a')], aggregates, definitions })] })
+      expect(await storedIds()).toEqual(['a'])
+      expect(await minutes()).toHaveLength(2)
+      expect((await olap.sql('SELECT metric FROM metrics')).rows).toEqual([['page_views']])
+      const { nodes } = await olap.deadLetters({ tenant: 'unknown', filter: { code: 'REFUSED' }, first: 10 })
+      expect(nodes.map(({ message }) => message).sort()).toEqual([
+        expect.stringMatching(/^the store cannot hold a change of page_views of main: .*/),
+        expect.stringMatching(/^the store cannot hold the definition of broken of main: .*/),
+      ])
+      expect(await olap.totals('main')).toEqual({ stored: 1, late: 0, duplicate: 0, invalid: 0 })
+    })
+
+    it('keeps a late event whose times no store can hold', async () => {
+      const line = eventLine('a', { time: 1e300, receivedAt: -1e300 })
+      await olap.write({ parts: [olapPart(1, { late: [lateEvent(line, { watermark: 1e18 })] })] })
+      expect((await letters()).nodes).toMatchObject([{ id: 'a', watermark: null, at: T0 }])
+    })
+
+    it('keeps a line whose time no store can hold as a dead letter', async () => {
+      await olap.write({ parts: [olapPart(1, { events: [eventLine('a', { time: 1e18 })] })] })
+      const [{ code, message }] = (await letters()).nodes
+      expect(code).toBe('INVALID')
+      expect(message).not.toContain('spool')
+    })
+  })
+
   describe(`${name}: upkeep`, () => {
     it('merges deltas without changing an answer, and goes on adding to them', async () => {
       const write = (checkpoint: number) =>

@@ -1,6 +1,7 @@
 import type { CheckpointOutputs, OlapPart } from '#processors/ports.ts'
+import { readControl } from '#processors/windows/control.ts'
 import type { Settlement, TenantState } from '#schema/checkpoint.ts'
-import type { ControlRecord, LogMessage } from '#schema/frame.ts'
+import type { LogMessage } from '#schema/frame.ts'
 import { addSettled, receivedMinute, type Settled } from '#schema/ledger.ts'
 import { onlyTrace, type TraceHeaders } from '#schema/trace.ts'
 import type { SettledFrames } from './frames.ts'
@@ -17,8 +18,6 @@ export interface SizedPart extends TraceHeaders {
 /** About what a row of a delta takes as JSON; only for the bound on memory. */
 const ROW_BYTES = 200
 
-const decoder = new TextDecoder()
-
 /** What was settled before there were minutes of receipt counts in the minute in which it was. */
 const settledMinutes = ({ minutes, totals, at }: Settlement): Settled[] =>
   minutes ?? Object.entries(totals).map(([tenant, counts]) => ({ tenant, minute: receivedMinute(at), ...counts }))
@@ -26,8 +25,8 @@ const settledMinutes = ({ minutes, totals, at }: Settlement): Settled[] =>
 const settingsIn = (messages: readonly LogMessage[]): TenantState[] =>
   messages.flatMap(({ kind, data }) => {
     if (kind !== 'control') return []
-    const record = JSON.parse(decoder.decode(data)) as ControlRecord
-    if (record.kind !== 'tenant') return []
+    const record = readControl(data)
+    if (typeof record === 'string' || record.kind !== 'tenant') return []
     const { kind: _, ...settings } = record
     return [settings]
   })

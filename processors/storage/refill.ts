@@ -38,7 +38,7 @@ const verdictsOf = ({ outcomes }: Settlement): ((sequence: number, index: number
  */
 export const createRefill = (state: FoldState): Refill => {
   let verdict: (sequence: number, index: number) => Outcome = () => 'C'
-  const fold = new PartitionFold((_line, _tenant, _watermark, sequence, index) => verdict(sequence, index))
+  const fold = new PartitionFold(({ sequence, index }) => verdict(sequence, index))
   fold.restore({ ...emptySegment(), ...state })
   return {
     deltas(settlement, messages) {

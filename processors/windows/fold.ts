@@ -9,12 +9,15 @@ import {
   type Segment,
 } from '#schema/checkpoint.ts'
 import type { EventLine } from '#schema/event.ts'
+import { readEventLine } from '#schema/event-line.ts'
 import type { ControlRecord, LogMessage, Marker } from '#schema/frame.ts'
 import type { Hash128 } from '#schema/hash.ts'
-import { minuteStart, receivedMinute, type Settled } from '#schema/ledger.ts'
+import { receivedMinute, type Settled } from '#schema/ledger.ts'
+import { readControl } from './control.ts'
+import { deadControl, deadLetter, deadLines, type UnreadableLine } from './dead-letter.ts'
 import { type Judge, judgeByMemory } from './judge.ts'
-import { ownersOf, Tally } from './tally.ts'
-import { TenantFold } from './tenant.ts'
+import { NO_TENANT, Tally } from './tally.ts'
+import { type Prepared, TenantFold } from './tenant.ts'
 import type { SourceClock } from './watermark.ts'
 
 /** What a partition has folded since its last checkpoint. */
@@ -33,14 +36,6 @@ export interface Sealed {
   definitions: DefinitionState[]
   markers: Marker[]
   segment: Segment
-}
-
-const UNREADABLE = 'the line is no event that this version can read'
-
-interface UnreadableLine {
-  /** Place in the frame. */
-  index: number
-  text: string
 }
 
 /** Totals that nobody touched for this long, and that are final, are forgotten. Broker's time, so a replay does the same. */
@@ -69,6 +64,7 @@ export class PartitionFold {
   private missing: { from: number; to: number }[] = []
   private settingsChanged = new Set<string>()
   private sweptAt = 0
+  private changedClocks = 0
   /** Events folded since the last seal: a measure of the next checkpoint's size. */
   pendingEvents = 0
 
@@ -91,8 +87,7 @@ export class PartitionFold {
   /** Applies the next message of the log; answers the clocks of the events in it. */
   apply(message: LogMessage): ReadonlySet<SourceClock> {
     const touched = new Set<SourceClock>()
-    if (message.kind === 'control')
-      this.control(JSON.parse(decoder.decode(message.data)) as ControlRecord, message.sequence)
+    if (message.kind === 'control') this.controlFrame(message)
     else this.frame(message, touched)
     this.sequence = message.sequence
     if (message.storedAt - this.sweptAt >= SWEEP_MS) this.sweep(message.storedAt)
@@ -112,6 +107,11 @@ export class PartitionFold {
       for (const { stores } of metrics.values()) for (const store of stores) pending += store.pending
     }
     return pending
+  }
+
+  /** What the next settlement lists one by one, and must have room for: clocks, tenants, minutes of receipt. */
+  get pendingEntries(): number {
+    return this.changedClocks + this.tally.size
   }
 
   get hasChanges(): boolean {
@@ -176,6 +176,13 @@ export class PartitionFold {
     this.missing = []
     this.settingsChanged.clear()
     this.pendingEvents = 0
+    this.changedClocks = 0
+  }
+
+  private controlFrame(message: LogMessage): void {
+    const record = readControl(message.data)
+    if (typeof record === 'string') this.late.push({ tenant: NO_TENANT, event: deadControl(message, record) })
+    else this.control(record, message.sequence)
   }
 
   private control(record: ControlRecord, sequence: number): void {
@@ -199,7 +206,10 @@ export class PartitionFold {
         break
       }
       case 'tick':
-        for (const { tenant, source, watermark } of record.clocks) this.tenant(tenant).clock(source).tick(watermark)
+        for (const { tenant, source, watermark } of record.clocks) {
+          const clock = this.tenant(tenant).clock(source)
+          this.noteChange(clock, () => clock.tick(watermark))
+        }
         break
       case 'marker': {
         const { kind: _, ...marker } = record
@@ -207,6 +217,12 @@ export class PartitionFold {
         if (this.markers.length > MOST_MARKERS) this.markers.shift()
       }
     }
+  }
+
+  private noteChange(clock: SourceClock, change: () => void): void {
+    const known = clock.changed
+    change()
+    if (clock.changed && !known) this.changedClocks++
   }
 
   private define(state: DefinitionState): void {
@@ -220,29 +236,18 @@ export class PartitionFold {
     let index = 0
     for (const line of text.split('\n')) {
       if (line === '') continue
-      const event = readLine(line)
-      if (event === null) unreadable.push({ index, text: line })
-      outcomes.push(event === null ? 'I' : this.event(event, message, index, touched))
+      const event = readEventLine(line)
+      if (typeof event === 'string') unreadable.push({ index, text: line, reason: event })
+      outcomes.push(typeof event === 'string' ? 'I' : this.event(event, message, index, touched))
       index++
     }
-    if (unreadable.length > 0) this.unreadable(unreadable, text, message)
-    for (const clock of touched) clock.endFrame()
+    for (const { tenant, minute, event } of deadLines(unreadable, text, message)) {
+      this.tally.count(tenant, minute, 'I')
+      this.late.push({ tenant, event })
+    }
+    for (const clock of touched) this.noteChange(clock, () => clock.endFrame())
     if (outcomes.some((outcome) => outcome !== 'C')) this.outcomes[message.sequence] = encodeOutcomes(outcomes)
     this.pendingEvents += outcomes.length
-  }
-
-  /** Lines that name no tenant: the frame's headers say whose they are. */
-  private unreadable(lines: readonly UnreadableLine[], text: string, message: LogMessage): void {
-    const readable = text.split('\n').flatMap((line) => readLine(line) ?? [])
-    const owners = ownersOf(lines.length, readable, message.received ?? [], message.storedAt)
-    for (const [i, { index, text: raw }] of lines.entries()) {
-      const { tenant, minute, certain } = owners[i]
-      this.tally.count(tenant, minute, 'I')
-      const reason = certain ? UNREADABLE : `${UNREADABLE}; whose it is is not certain, so its text is not shown`
-      const event = deadLetter(message, index, 'INVALID', reason, null, null)
-      const owner = { tenant, receivedAt: minuteStart(minute) }
-      this.late.push({ tenant, event: { ...event, ...owner, ...(certain ? { raw } : {}) } })
-    }
   }
 
   private event(line: EventLine, message: LogMessage, index: number, touched: Set<SourceClock>): Outcome {
@@ -252,11 +257,17 @@ export class PartitionFold {
     touched.add(clock)
     clock.observe(line.time, line.receivedAt, message.storedAt, outOfOrdernessMs)
     const { watermark } = clock
-    const outcome = this.judge(line, tenant, watermark, message.sequence, index)
-    if (outcome === 'C') tenant.fold(line, watermark, message.storedAt)
+    const prepared = prepare(tenant, line)
+    const isFoldable = typeof prepared !== 'string'
+    const outcome = this.judge({ line, tenant, watermark, sequence: message.sequence, index, isFoldable })
+    if (outcome === 'C' && isFoldable) tenant.fold(line, prepared, watermark, message.storedAt)
     if (outcome === 'L') {
       const reason = `older than the watermark by more than the lateness horizon of ${latenessHorizonMs / 1000} s`
       this.late.push({ tenant: line.tenant, event: deadLetter(message, index, 'LATE', reason, watermark, line) })
+    }
+    if (outcome === 'I') {
+      const reason = isFoldable ? 'the event could not be folded when it was settled' : prepared
+      this.late.push({ tenant: line.tenant, event: deadLetter(message, index, 'INVALID', reason, watermark, line) })
     }
     return this.tally.count(line.tenant, receivedMinute(line.receivedAt), outcome)
   }
@@ -272,37 +283,11 @@ export class PartitionFold {
   }
 }
 
-const deadLetter = (
-  message: LogMessage,
-  index: number,
-  code: LateEvent['code'],
-  reason: string,
-  watermark: number | null,
-  line: EventLine | null,
-): LateEvent => ({
-  sequence: message.sequence,
-  index,
-  code,
-  message: reason,
-  watermark,
-  line,
-})
-
-/** The line, or null when it is none: the partition goes on, whatever stands in its log. */
-const readLine = (text: string): EventLine | null => {
+/** What folding the event will do, all of it prepared before any of it is done; or why it cannot be folded. */
+const prepare = (tenant: TenantFold, line: EventLine): Prepared[] | string => {
   try {
-    const line = JSON.parse(text) as EventLine
-    const readable =
-      typeof line.tenant === 'string' &&
-      typeof line.source === 'string' &&
-      typeof line.key === 'string' &&
-      Number.isFinite(line.time) &&
-      Number.isFinite(line.receivedAt) &&
-      Number.isFinite(line.weight) &&
-      typeof line.e?.id === 'string' &&
-      typeof line.e.name === 'string'
-    return readable ? line : null
-  } catch {
-    return null
+    return tenant.prepare(line)
+  } catch (error) {
+    return `the event cannot be folded: ${error instanceof Error ? error.message : String(error)}`
   }
 }

@@ -4,22 +4,35 @@ import { type Hash128, hash128 } from '#schema/hash.ts'
 import type { TenantFold } from './tenant.ts'
 import { firstLiveMinute, isLate, minuteOf } from './watermark.ts'
 
-/**
- * Says what becomes of an event that could be read: the one at `index` of message `sequence`, with the watermark before
- * that message.
- */
-export type Judge = (line: EventLine, tenant: TenantFold, watermark: number, sequence: number, index: number) => Outcome
+/** An event that could be read, as the fold stands before its message. */
+export interface Judged {
+  line: EventLine
+  tenant: TenantFold
+  watermark: number
+  /** Place in the log. */
+  sequence: number
+  index: number
+  /** Whether all its metrics can take it. */
+  isFoldable: boolean
+}
 
-/** By memory: an identity that has counted is a duplicate, and what is older than the horizon is late. */
+/** Says what becomes of an event. */
+export type Judge = (event: Judged) => Outcome
+
+/**
+ * By memory: an identity that has counted is a duplicate, and what is older than the horizon is late. What cannot be
+ * folded is not remembered: sent again, it counts once the cause is gone.
+ */
 export const judgeByMemory = (seed: Hash128): Judge => {
   const hash: Hash128 = new Uint32Array(4)
-  return (line, tenant, watermark) => {
+  return ({ line, tenant, watermark, isFoldable }) => {
     const { latenessHorizonMs } = tenant.settings
     const identities = tenant.identitiesOf(line.source)
     const forgotten = firstLiveMinute(watermark, latenessHorizonMs)
     hash128(identityText(line), seed, hash)
     if (identities.has(hash, forgotten)) return 'D'
     if (isLate(line.time, watermark, latenessHorizonMs)) return 'L'
+    if (!isFoldable) return 'I'
     identities.add(hash, minuteOf(line.time), forgotten)
     return 'C'
   }

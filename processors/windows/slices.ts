@@ -1,7 +1,7 @@
 import { type AggregateRow, OTHER } from '#schema/checkpoint.ts'
 import { LIMITS } from '#schema/limits.ts'
 import { type Measure, type MeasureState, mergeState, stateFromJson, stateToJson } from '#schema/measures.ts'
-import { sliceStart } from '#schema/metric.ts'
+import { seriesKey, sliceStart } from '#schema/metric.ts'
 
 interface Series {
   dims: (string | null)[]
@@ -16,9 +16,6 @@ interface Slice {
   /** Broker time of the last frame that touched it. */
   touchedAt: number
 }
-
-const NULL_MARK = '\u0002'
-const keyOf = (dims: readonly (string | null)[]): string => dims.map((dim) => dim ?? NULL_MARK).join('\u0000')
 
 /** What of a metric a row carries. */
 export interface RowHead {
@@ -46,7 +43,7 @@ export class SliceStore {
   add(
     time: number,
     dims: (string | null)[],
-    value: unknown,
+    value: number | undefined,
     weight: number,
     watermark: number,
     storedAt: number,
@@ -92,10 +89,10 @@ export class SliceStore {
   restore(row: AggregateRow, touchedAt: number): void {
     const slice = this.sliceAt(row.start)
     slice.touchedAt = Math.max(slice.touchedAt, touchedAt)
-    const series = slice.series.get(keyOf(row.dims))
+    const series = slice.series.get(seriesKey(row.dims))
     const state = stateFromJson(row)
     if (series) mergeState(series.total, state)
-    else slice.series.set(keyOf(row.dims), { dims: row.dims, total: state, delta: null })
+    else slice.series.set(seriesKey(row.dims), { dims: row.dims, total: state, delta: null })
   }
 
   /** Whether some slice ends after `time`. */
@@ -124,7 +121,7 @@ export class SliceStore {
 
   /** Past the cap a new series counts under OTHER. */
   private seriesOf(slice: Slice, dims: (string | null)[]): Series {
-    const key = keyOf(dims)
+    const key = seriesKey(dims)
     const known = slice.series.get(key)
     if (known) return known
     if (slice.series.size >= LIMITS.seriesPerWindow && dims.some((dim) => dim !== OTHER)) {

@@ -2,8 +2,8 @@ import type { Counts, Outcome } from '#schema/checkpoint.ts'
 import type { EventLine } from '#schema/event.ts'
 import { createSettledTally, type Received, receivedMinute, type Settled } from '#schema/ledger.ts'
 
-/** Where unreadable lines are kept that nobody says of whose they are. */
-const NO_TENANT = 'unknown'
+/** Where what cannot be read is kept when nobody says whose it is. */
+export const NO_TENANT = 'unknown'
 
 /** Counts what became of events, by tenant and by minute of receipt. */
 export class Tally {
@@ -16,6 +16,10 @@ export class Tally {
     this.totals[tenant][outcome]++
     this.minutes.add(tenant, minute, outcome)
     return outcome
+  }
+
+  get size(): number {
+    return this.minutes.size()
   }
 
   get byMinute(): Settled[] {

@@ -11,6 +11,13 @@ interface ActiveMetric {
   stores: SliceStore[]
 }
 
+/** What one metric has read of an event. */
+export interface Prepared {
+  stores: SliceStore[]
+  dims: (string | null)[]
+  value: number | undefined
+}
+
 /** Everything one partition knows of one tenant: no tenant's clock, identities or series touch another's. */
 export class TenantFold {
   readonly name: string
@@ -78,12 +85,22 @@ export class TenantFold {
     return rows
   }
 
-  fold(line: EventLine, watermark: number, storedAt: number): void {
+  /**
+   * What the metrics read of an event. Everything that can go wrong goes wrong here: what follows only adds numbers up,
+   * so that an event is in all of its windows or in none.
+   */
+  prepare(line: EventLine): Prepared[] {
+    const prepared: Prepared[] = []
     for (const { compiled, stores } of this.metricsOf(line.e.name)) {
-      if (!compiled.matches(line)) continue
-      const dims = compiled.dims(line)
-      const value = compiled.read(line)
-      for (const store of stores) store.add(line.time, dims, value, line.weight, watermark, storedAt)
+      if (compiled.matches(line)) prepared.push({ stores, dims: compiled.dims(line), value: compiled.read(line) })
+    }
+    return prepared
+  }
+
+  /** Never throws. */
+  fold({ time, weight }: EventLine, prepared: readonly Prepared[], watermark: number, storedAt: number): void {
+    for (const { stores, dims, value } of prepared) {
+      for (const store of stores) store.add(time, dims, value, weight, watermark, storedAt)
     }
   }
 

@@ -1,8 +1,8 @@
-import { MillraceError } from '#schema/errors.ts'
-import { isField, PLAIN_FIELDS } from '#schema/event.ts'
-import type { Condition, MetricDefinition, WindowSpec } from '#schema/metric.ts'
-import { isName } from '#schema/subjects.ts'
-import { formatDuration } from '#schema/time.ts'
+import { MillraceError } from './errors.ts'
+import { isField, PLAIN_FIELDS } from './event.ts'
+import type { Condition, MeasureKind, MeasureSpec, MetricDefinition, WindowSpec } from './metric.ts'
+import { isName } from './subjects.ts'
+import { formatDuration } from './time.ts'
 
 /** A metric as it is asked for; the version is given when it is stored. */
 export type MetricInput = Omit<MetricDefinition, 'version'>
@@ -48,13 +48,24 @@ const VALUES: Record<Condition['op'], { fits: (value: unknown) => boolean; expec
 
 const checkCondition = ({ field, op, value }: Condition): void => {
   requireField('where', field)
+  if (!Object.hasOwn(VALUES, op)) refuse(`where: the op is one of ${Object.keys(VALUES).join(', ')}; got ${shown(op)}`)
   const { fits, expected } = VALUES[op]
   if (!fits(value)) refuse(`where: the value of ${op} must be ${expected}; got ${shown(value)}`)
+  // JSON says half of a surrogate pair by an escape, which some readers refuse.
+  if (/\\ud[89a-f]/i.test(JSON.stringify(value))) refuse(`where: the value for ${field} has half of a surrogate pair`)
   if (JSON.stringify(value).length > METRIC_LIMITS.valueChars)
     refuse(`where: the value for ${field} is longer than ${METRIC_LIMITS.valueChars} characters; use a shorter one`)
 }
 
-const checkWindow = ({ sizeMs }: WindowSpec): void => {
+const MEASURES = ['COUNT', 'SUM', 'MIN', 'MAX', 'AVG', 'UNIQUES'] as const satisfies MeasureKind[]
+
+const checkMeasure = ({ kind, field }: MeasureSpec): void => {
+  if (!MEASURES.includes(kind)) refuse(`measure: it is one of ${MEASURES.join(', ')}; got ${shown(kind)}`)
+  if (kind !== 'COUNT') requireField(`measure ${kind.toLowerCase()}`, field ?? '')
+}
+
+const checkWindow = ({ kind, sizeMs }: WindowSpec): void => {
+  if (kind !== 'TUMBLING') refuse(`windows: only tumbling ones are possible; got ${shown(kind)}`)
   const { minWindowMs, maxWindowMs } = METRIC_LIMITS
   if (Number.isInteger(sizeMs / 1_000) && sizeMs >= minWindowMs && sizeMs <= maxWindowMs) return
   refuse(`windows: a window is 1 second to 1 day long, in whole seconds (PT1S to P1D); got ${formatDuration(sizeMs)}`)
@@ -76,7 +87,7 @@ export const checkMetric = ({ name, event, where, measure, dimensions, windows }
   if (event !== '*' && !isName(event)) refuse(`event: write the name of an event, or * for all; got ${shown(event)}`)
   checkCount('where', where, METRIC_LIMITS.conditions)
   where.forEach(checkCondition)
-  if (measure.kind !== 'COUNT') requireField(`measure ${measure.kind.toLowerCase()}`, measure.field ?? '')
+  checkMeasure(measure)
   checkDimensions(dimensions)
   if (windows.length === 0) refuse('windows: give at least one, such as {tumbling: "PT1M"}')
   checkCount('windows', windows, METRIC_LIMITS.windows)
