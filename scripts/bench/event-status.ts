@@ -88,7 +88,7 @@ export const eventStatusBench: Bench<'rows' | 'questions'> = {
       await fillStore(folder, rows, say)
       const times = await measure(folder, questions, say)
       const table = Object.entries(times).map(([kind, one]) => [kind, ...Object.values(one)])
-      say(renderTable([['milliseconds', 'first', 'p50', 'p99', 'max'], ...table]))
+      say(renderTable([['milliseconds', 'first', 'p50', 'p99', 'max', 'processor'], ...table]))
       const p99Ms = Math.max(...Object.values(times).map((one) => one.p99Ms))
       return {
         rows,
