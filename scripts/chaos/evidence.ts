@@ -82,10 +82,11 @@ export const readPoints = async (store: Store, view: 'minly_points' | 'hourly_po
 
 const DAY_MS = 86_400_000
 
-/** Query.metric of every window that there may be. */
+/** Query.metric of every window that there may be. A gateway that is still being started is asked again. */
 export const askWindows = async (view: TestProduct, choice: MetricChoice): Promise<Windows> => {
   const [from, to] = [Date.now() - 5 * DAY_MS, Date.now() + 3 * DAY_MS].map((ms) => new Date(ms).toISOString())
-  return windowsOf((await readMetric(view, choice, { from, to })).values())
+  const points = await until(`an answer to ${choice.name}`, () => readMetric(view, choice, { from, to }))
+  return windowsOf(points.values())
 }
 
 export interface Settled {

@@ -41,12 +41,15 @@ interface Item {
 const REQUEST_MS = { least: 800, most: 12_000 }
 const IN_FLIGHT = 4
 const BATCH = { least: 1, most: 60, mean: 14.4 }
-const DROP_ANSWER = 0.04
+const DROP_ANSWER = 0.06
 /** Of a retry: a client that never comes back. */
 const ABANDON = 0.01
 /** A client that sends what was confirmed already together with what was not. */
 const SEND_ALL_AGAIN = 0.3
 const LONGEST_WAIT_MS = 2_000
+/** Of a retry: a phone that comes out of its tunnel later, when another owner may have the partition. */
+const COMES_LATER = 0.2
+const AWAY_MS = { least: 2_000, most: 10_000 }
 
 /** Clients that send over HTTP and GraphQL and try again until each of their events has a verdict. */
 export const startLoad = ({ seed, rate, gateways, writeKey, book }: LoadOptions): Load => {
@@ -105,7 +108,8 @@ export const startLoad = ({ seed, rate, gateways, writeKey, book }: LoadOptions)
       }
       counts.retries++
       open = random.chance(SEND_ALL_AGAIN) ? items : unsettled
-      const pauseMs = Math.min(LONGEST_WAIT_MS, Math.max(waitMs, backoffMs(tries, random.next())))
+      const soonMs = Math.min(LONGEST_WAIT_MS, Math.max(waitMs, backoffMs(tries, random.next())))
+      const pauseMs = random.chance(COMES_LATER) ? random.whole(AWAY_MS.least, AWAY_MS.most) : soonMs
       await delay(pauseMs, undefined, { signal: aborted.signal }).catch(() => {})
     }
   }

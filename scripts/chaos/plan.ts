@@ -28,23 +28,32 @@ export type PlannedFault = Fault & {
 }
 
 /** Longer than a lease, so that another owner takes over. */
-const PAST_LEASE_MS = 4_500
+const PAST_LEASE_MS = 5_000
+const SHORTEST_LONG_MS = 7_000
 const LONGEST_STOP_MS = 12_000
 const MOST_GAP_MS = 3_000
 
-type Deal = (random: Random, longestMs: number) => Fault
+/** What one card does: faults, each so long after the first. */
+type Deal = (random: Random, longestMs: number) => (Fault & { afterMs?: number })[]
 
 const kill = (process: ProcessKind): Deal => {
-  return () => ({ kind: 'kill', process })
+  return () => [{ kind: 'kill', process }]
 }
 const hiccup = (process: ProcessKind): Deal => {
-  return (random) => ({ kind: 'stop', process, forMs: random.whole(50, 2_500) })
+  return (random) => [{ kind: 'stop', process, forMs: random.whole(50, 2_500) }]
 }
 const coma = (process: ProcessKind): Deal => {
-  return (random, longestMs) => ({ kind: 'stop', process, forMs: random.whole(PAST_LEASE_MS, longestMs) })
+  return (random, longestMs) => [{ kind: 'stop', process, forMs: random.whole(PAST_LEASE_MS, longestMs) }]
 }
 const cut = (link: Link): Deal => {
-  return () => ({ kind: 'cut', link })
+  return () => [{ kind: 'cut', link }]
+}
+/** Killed with something on the way to the log that will never arrive. */
+const strand = (process: Exclude<ProcessKind, 'nats-server'>): Deal => {
+  return (random) => [
+    { kind: 'freeze', link: process, forMs: 3_000 },
+    { kind: 'kill', process, afterMs: random.whole(300, 2_500) },
+  ]
 }
 
 /** Every kind of fault on every kind of process, and what happens to the network. */
@@ -54,23 +63,25 @@ const DECK: readonly Deal[] = [
   coma('gateway'),
   coma('storage'),
   coma('nats-server'),
+  strand('gateway'),
+  strand('processor'),
+  strand('storage'),
   ...LINKS.map(cut),
-  (random) => ({ kind: 'refuse', link: random.pick(LINKS), forMs: random.whole(300, 4_000) }),
-  (random) => ({
-    kind: 'delay',
-    link: random.pick(LINKS),
-    forMs: random.whole(1_000, 8_000),
-    delayMs: random.whole(20, 800),
-  }),
-  (random) => ({
-    kind: 'narrow',
-    link: random.pick(LINKS),
-    forMs: random.whole(1_000, 8_000),
-    bandwidth: Math.round(random.logUniform(5_000, 500_000)),
-  }),
-  (random, longestMs) => ({ kind: 'freeze', link: random.pick(LINKS), forMs: random.whole(500, longestMs) }),
-  () => ({ kind: 'leave' }),
-  () => ({ kind: 'leave' }),
+  (random) => [{ kind: 'refuse', link: random.pick(LINKS), forMs: random.whole(300, 4_000) }],
+  (random) => [
+    { kind: 'delay', link: random.pick(LINKS), forMs: random.whole(1_000, 8_000), delayMs: random.whole(20, 800) },
+  ],
+  (random) => [
+    {
+      kind: 'narrow',
+      link: random.pick(LINKS),
+      forMs: random.whole(1_000, 8_000),
+      bandwidth: Math.round(random.logUniform(5_000, 500_000)),
+    },
+  ],
+  (random, longestMs) => [{ kind: 'freeze', link: random.pick(LINKS), forMs: random.whole(500, longestMs) }],
+  () => [{ kind: 'leave' }],
+  () => [{ kind: 'leave' }],
 ]
 /** In a long run, after each time the deck was dealt: everything comes to itself again. */
 const REST_MS = 10_000
@@ -88,15 +99,18 @@ const shuffled = <T>(items: readonly T[], random: Random): T[] =>
 export const planFaults = (seed: number, seconds: number): PlannedFault[] => {
   const random = createRandom(seed, 1)
   const endMs = seconds * 1_000
-  const longestMs = Math.max(PAST_LEASE_MS, Math.min(LONGEST_STOP_MS, endMs / 5))
+  const longestMs = Math.max(SHORTEST_LONG_MS, Math.min(LONGEST_STOP_MS, endMs / 5))
   // A long run takes its time; a short one deals the whole deck.
   const gapMs = Math.min(MOST_GAP_MS, endMs / DECK.length)
   const plan: PlannedFault[] = []
   for (let fromMs = 0; fromMs < endMs; fromMs += DECK.length * gapMs + REST_MS) {
     for (const [i, deal] of shuffled(DECK, random).entries()) {
       const atMs = Math.round(fromMs + (i + random.next()) * gapMs)
-      plan.push({ ...deal(random, longestMs), atMs, place: random.next() })
+      const place = random.next()
+      for (const { afterMs = 0, ...fault } of deal(random, longestMs)) {
+        plan.push({ ...fault, atMs: atMs + afterMs, place })
+      }
     }
   }
-  return plan.filter(({ atMs }) => atMs < endMs)
+  return plan.filter(({ atMs }) => atMs < endMs).sort((a, b) => a.atMs - b.atMs)
 }
