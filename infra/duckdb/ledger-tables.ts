@@ -48,8 +48,8 @@ const readers = ({ minutes, received }: LedgerRange): string => `
   SELECT tenant, ${MINUTE} AS minute, count(*) AS stored FROM raw_events WHERE ${received} GROUP BY ALL
   UNION ALL BY NAME
   SELECT tenant, ${MINUTE} AS minute, count(*) FILTER (code = 'LATE') AS late_rows,
-    count(*) FILTER (code <> 'LATE') AS invalid_rows, count(*) FILTER (refused) AS refused
-  FROM dead_letters WHERE ${received} GROUP BY ALL
+    count(*) FILTER (code = 'INVALID') AS invalid_rows, count(*) FILTER (refused) AS refused
+  FROM dead_letters WHERE code IN ('LATE', 'INVALID') AND ${received} GROUP BY ALL
   UNION ALL BY NAME
   SELECT tenant, ${MINUTE} AS minute, count(*) AS duplicate_rows, count(*) FILTER (late) AS moved
   FROM duplicates WHERE ${received} GROUP BY ALL

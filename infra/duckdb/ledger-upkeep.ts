@@ -14,7 +14,7 @@ export const expireInBooks = async (
 ): Promise<void> => {
   const counts = {
     raw_events: 'count(*), 0, 0, 0, 0, 0',
-    dead_letters: `0, count(*) FILTER (code = 'LATE'), count(*) FILTER (code <> 'LATE'), count(*) FILTER (refused), 0, 0`,
+    dead_letters: `0, count(*) FILTER (code = 'LATE'), count(*) FILTER (code = 'INVALID'), count(*) FILTER (refused), 0, 0`,
     duplicates: '0, 0, 0, 0, count(*), count(*) FILTER (late)',
   }[table]
   await connection.run(

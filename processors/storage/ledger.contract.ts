@@ -132,6 +132,15 @@ export const ledgerContract = (name: string, store: () => OlapWriter): void => {
       expect(await read({ settledUntil: T0 + MINUTE })).toMatchObject({ accepted: 1, balanced: true })
     })
 
+    it('leave out dead letters that were no events', async () => {
+      const control = lateEvent(null, { code: 'CONTROL', raw: '{}', receivedAt: T0 })
+      await receive(headers(1))
+      await write(olapPart(1, { late: [control] }))
+      expect(await read({ tenant: 'unknown' })).toMatchObject({ invalid: 0, balanced: true })
+      await store().maintain(T0 + RETENTION.rawEvents + HOUR)
+      expect(await read({ tenant: 'unknown' })).toMatchObject({ invalid: 0, balanced: true })
+    })
+
     const part = () => olapPart(1, { events: [eventLine('a')], settled: [settled({ C: 1 })] })
     it.each<[string, OlapPart, Received]>([
       ['headers that count more', part(), slot({ accepted: 2 })],
