@@ -109,6 +109,8 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
     rejected: book.count('REJECTED'),
     unacknowledged: book.count('OPEN') + book.count('ABANDONED'),
     duplicatesFound: verdict.duplicatesFound,
+    accepted: verdict.ledger.accepted,
+    balanced: verdict.ledger.balanced,
     epochs: verdict.settled.epochs,
     subscription,
     faultsDone: { ...faults.done },

@@ -1,6 +1,6 @@
 import type { Nats } from '#infra/nats/connect.ts'
 import { createStateStore } from '#infra/nats/state.ts'
-import { type MetricChoice, pointKey, readMetric } from '#infra/testing/graphql.ts'
+import { ask, type MetricChoice, pointKey, readMetric } from '#infra/testing/graphql.ts'
 import type { TestProduct } from '#infra/testing/product.ts'
 import { readSettlements } from '#infra/testing/settlements.ts'
 import type { Store } from '#infra/testing/store.ts'
@@ -82,11 +82,36 @@ export const readPoints = async (store: Store, view: 'minly_points' | 'hourly_po
 
 const DAY_MS = 86_400_000
 
+/** Wherever the clocks of clients may stand. */
+const wholeRange = (): { from: string; to: string } => {
+  const [from, to] = [Date.now() - 5 * DAY_MS, Date.now() + 3 * DAY_MS].map((ms) => new Date(ms).toISOString())
+  return { from, to }
+}
+
 /** Query.metric of every window that there may be. A gateway that is still being started is asked again. */
 export const askWindows = async (view: TestProduct, choice: MetricChoice): Promise<Windows> => {
-  const [from, to] = [Date.now() - 5 * DAY_MS, Date.now() + 3 * DAY_MS].map((ms) => new Date(ms).toISOString())
-  const points = await until(`an answer to ${choice.name}`, () => readMetric(view, choice, { from, to }))
+  const points = await until(`an answer to ${choice.name}`, () => readMetric(view, choice, wholeRange()))
   return windowsOf(points.values())
+}
+
+/** Query.ledger of the whole run, as numbers. */
+export interface Ledger {
+  accepted: number
+  stored: number
+  late: number
+  duplicate: number
+  balanced: boolean
+}
+
+const LEDGER = `query ($from: DateTime!, $to: DateTime!) {
+  ledger(from: $from, to: $to) { accepted stored late duplicate balanced }
+}`
+
+export const askLedger = async (view: TestProduct): Promise<Ledger> => {
+  const { ledger } = await until('an answer to the ledger', () => ask<{ ledger: Ledger }>(view, LEDGER, wholeRange()))
+  const { balanced, ...counts } = ledger
+  const numbers = Object.entries(counts).map(([name, count]) => [name, Number(count)])
+  return { ...(Object.fromEntries(numbers) as Omit<Ledger, 'balanced'>), balanced }
 }
 
 export interface Settled {

@@ -26,6 +26,9 @@ export interface ChaosReport {
   unacknowledged: number
   /** Copies of events that were found out. */
   duplicatesFound: number
+  /** By Query.ledger: copies included. */
+  accepted: number
+  balanced: boolean
   /** Owners that partitions have had. */
   epochs: number
   subscription: SubscriptionCounts
@@ -40,7 +43,7 @@ export const SHOWN_PROBLEMS = 20
 
 /** For people. */
 export const summary = (report: ChaosReport): string => {
-  const { subscription, faultsDone, problems, seed: _seed, seconds: _seconds, ...counts } = report
+  const { subscription, faultsDone, problems, balanced: _balanced, seed: _seed, seconds: _seconds, ...counts } = report
   const rows: [string, number][] = [
     ...Object.entries(counts),
     ...Object.entries(subscription).map(([name, count]): [string, number] => [`subscription ${name}`, count]),

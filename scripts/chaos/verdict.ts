@@ -4,7 +4,16 @@ import type { Store } from '#infra/testing/store.ts'
 import { DEFAULT_LATENESS_HORIZON_MS } from '#schema/limits.ts'
 import type { Book } from './book.ts'
 import { CHOICES, type Dashboards, nameOf, SIZES_MS } from './dashboards.ts'
-import { askWindows, readEvents, readLetters, readPoints, readSettled, type Settled } from './evidence.ts'
+import {
+  askLedger,
+  askWindows,
+  type Ledger,
+  readEvents,
+  readLetters,
+  readPoints,
+  readSettled,
+  type Settled,
+} from './evidence.ts'
 import { type Judgement, judge, type StoredEvent } from './judge.ts'
 import { type CountedEvent, countWindows, differences, windowsOf } from './windows.ts'
 
@@ -12,6 +21,7 @@ export interface Verdict extends Judgement {
   /** Windows that differ from those counted anew, each with who differs. */
   windows: string[]
   settled: Settled
+  ledger: Ledger
   /** Duplicates that the store was told of. */
   duplicatesFound: number
 }
@@ -72,7 +82,17 @@ export const reachVerdict = async (sources: VerdictSources): Promise<Verdict> =>
   const windows = await compareWindows(sources, countedEvents(book, events))
   const settled = await readSettled(nats)
   const { duplicate } = await store.totals()
-  return { ...judgement, windows, settled, duplicatesFound: duplicate }
+  const ledger = await askLedger(sources.views[0])
+  return { ...judgement, windows, settled, ledger, duplicatesFound: duplicate }
+}
+
+/** The ledger must say what the rows say, and agree with itself. */
+const ledgerProblems = ({ ledger, counted, late, duplicatesFound }: Verdict): string[] => {
+  const agrees = ledger.stored === counted && ledger.late === late && ledger.duplicate === duplicatesFound
+  if (agrees && ledger.balanced) return []
+  return [
+    `the ledger says ${JSON.stringify(ledger)}; stored are ${counted}, late ${late}, duplicates ${duplicatesFound}`,
+  ]
 }
 
 /** What must not be, in words; empty when all is well. */
@@ -85,6 +105,7 @@ export const problemsOf = (verdict: Verdict): string[] => {
     ...wronglyLate.map((id) => `a dead letter that was not late: ${id}`),
     ...windows,
     ...settled.problems,
+    ...ledgerProblems(verdict),
     ...(settled.counted === counted ? [] : [`processors counted ${settled.counted} events, ${counted} are stored`]),
   ]
 }
