@@ -33,6 +33,16 @@ const HELD_BYTES = 1_000_000
 const LOOK_MS = 10
 const CLIENT = /"name":"([^"]*)"/
 
+/** Resolves when the socket takes more, or never will. */
+const roomIn = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      socket.off('drain', done).off('close', done)
+      resolve()
+    }
+    socket.on('drain', done).on('close', done)
+  })
+
 /** Passes what comes from one socket to the other, in order, as the trouble of the moment lets it. */
 const passOn = (from: Socket, to: Socket, trouble: () => Trouble): void => {
   const queue: { data: Buffer; at: number }[] = []
@@ -47,7 +57,7 @@ const passOn = (from: Socket, to: Socket, trouble: () => Trouble): void => {
       queue.shift()
       held -= next.data.length
       if (held < HELD_BYTES) from.resume()
-      if (!to.destroyed && !to.write(next.data)) await Promise.race([once(to, 'drain'), once(to, 'close')])
+      if (!to.destroyed && !to.write(next.data)) await roomIn(to)
     }
   }
   from.on('data', (data) => {
