@@ -53,6 +53,37 @@ function* idPieces(ids: readonly SegmentIds[]): Generator<SegmentIds> {
   }
 }
 
+/** Members of a set that stand in one row: a row must fit a chunk, however many a window has. */
+const ROW_MEMBERS = 20_000
+
+/** A row as rows that sum up to it, each small enough. */
+function* rowPieces(row: SegmentRow): Generator<SegmentRow> {
+  const { members } = row
+  if (!members || members.length <= ROW_MEMBERS) return yield row
+  yield { ...row, members: members.slice(0, ROW_MEMBERS) }
+  const { tenant, metric, version, size, start, dims, changed, changedAt } = row
+  const more = {
+    tenant,
+    metric,
+    version,
+    size,
+    start,
+    dims,
+    changed,
+    changedAt,
+    events: 0,
+    corrections: 0,
+    revision: 0,
+  }
+  for (let at = ROW_MEMBERS; at < members.length; at += ROW_MEMBERS) {
+    yield { ...more, members: members.slice(at, at + ROW_MEMBERS) }
+  }
+}
+
+function* piecesOf(rows: readonly SegmentRow[]): Generator<SegmentRow> {
+  for (const row of rows) yield* rowPieces(row)
+}
+
 /** Encodes into at least one chunk. Definitions and clocks stand in the first. */
 export const encodeSegment = (segment: Segment): Uint8Array[] => {
   const chunks: Uint8Array[] = []
@@ -72,11 +103,12 @@ export const encodeSegment = (segment: Segment): Uint8Array[] => {
     ids = []
     bytes = 0
   }
-  for (const row of segment.rows) {
+  for (const row of piecesOf(segment.rows)) {
     const text = JSON.stringify(row)
-    if (bytes > 0 && bytes + text.length > CHUNK_BYTES) close()
+    const size = encoder.encode(text).length + 1
+    if (bytes > 0 && bytes + size > CHUNK_BYTES) close()
     rows.push(text)
-    bytes += text.length * 1.1
+    bytes += size
   }
   for (const piece of idPieces(segment.ids)) {
     const size = piece.words.length * WORD_BYTES

@@ -26,8 +26,7 @@ const ndjson = (items: readonly unknown[]): Uint8Array[] => {
   }
   for (const item of items) {
     const line = JSON.stringify(item)
-    // A character is at most 3 bytes; most are one.
-    const size = line.length + 1
+    const size = encoder.encode(line).length + 1
     if (bytes + size > MESSAGE_BYTES) close()
     lines.push(line)
     bytes += size

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ControlRecord } from '#schema/frame.ts'
+import { buildBatch } from '../runtime/batch.ts'
 import { at, FoldHarness, metric } from './fold-harness.ts'
 
 /** Replaces what a metric reads of an event, as a mistake in it would. */
@@ -165,4 +166,31 @@ test('a long value is cut between characters, and loses nothing but what is beyo
     `${'x'.repeat(255)}\ufffd`,
     'x'.repeat(256),
   ])
+})
+
+test('a checkpoint of long texts that take three bytes a character fits messages', () => {
+  const dimensions = ['properties.a', 'properties.b', 'properties.c', 'properties.d']
+  const harness = new FoldHarness().define(metric({ dimensions }))
+  const text = '\u65e5'.repeat(256)
+  const events = Array.from({ length: 3_000 }, (_, i) => ({
+    id: `${i}`,
+    time: 10,
+    properties: { a: text, b: text, c: text, d: `${i}${text}` },
+  }))
+  harness.frame(10, ...events)
+  const head = {
+    format: 1,
+    partition: 0,
+    epoch: 1,
+    owner: 'me',
+    nonce: '',
+    checkpoint: 0,
+    sequence: 0,
+    manifest: [],
+    marks: [],
+  }
+  const batch = buildBatch(harness.sealed[0], head, { nonce: 'x', manifest: [], marks: [] }, at(10))
+  const messages = [...batch.aggregates.map(({ data }) => data), ...batch.segment!.chunks]
+  expect(messages.length).toBeGreaterThan(10)
+  for (const { length } of messages) expect(length).toBeLessThan(1_000_000)
 })
