@@ -16,6 +16,7 @@ export interface FaultTargets {
 export interface Faults {
   /** How many of each were done: "kill storage", "stop nats-server", "cut all". */
   done: Readonly<Record<string, number>>
+  /** Processes that were killed. */
   kills(): number
   /** Goes through a plan; resolves when its last fault is over, or soon after the signal aborts. */
   run(plan: readonly PlannedFault[], signal: AbortSignal): Promise<void>
@@ -75,6 +76,13 @@ export const createFaults = ({ pids, proxy, leave, say }: FaultTargets): Faults 
   const done: Record<string, number> = {}
   const stopped = new Map<number, () => void>()
 
+  let kills = 0
+  const kill = (pid: number): boolean => {
+    const isKilled = signalTo(pid, 'SIGKILL')
+    if (isKilled) kills++
+    return isKilled
+  }
+
   const count = (what: string): void => {
     done[what] = (done[what] ?? 0) + 1
   }
@@ -92,7 +100,7 @@ export const createFaults = ({ pids, proxy, leave, say }: FaultTargets): Faults 
   const onProcess = async (fault: PlannedFault & { process: ProcessKind }, signal: AbortSignal): Promise<boolean> => {
     const pid = await find(fault.process, fault.place, signal)
     if (pid === undefined) return false
-    if (fault.kind === 'kill') return signalTo(pid, 'SIGKILL')
+    if (fault.kind === 'kill') return kill(pid)
     const resume = fault.kind === 'stop' && stop(pid)
     if (!resume) return false
     stopped.set(pid, resume)
@@ -114,9 +122,10 @@ export const createFaults = ({ pids, proxy, leave, say }: FaultTargets): Faults 
 
   const apply = async (fault: PlannedFault, signal: AbortSignal): Promise<void> => {
     say(describe(fault))
-    if (fault.kind === 'leave') {
-      leave()
-      return count('leave')
+    if (fault.kind === 'leave' || fault.kind === 'blackout') {
+      if (fault.kind === 'leave') leave()
+      else for (const pid of Object.values(pids())) kill(pid)
+      return count(fault.kind)
     }
     const isDone = 'process' in fault ? await onProcess(fault, signal) : await onLink(fault, signal)
     if (isDone) count(`${fault.kind} ${'process' in fault ? fault.process : fault.link}`)
@@ -124,7 +133,7 @@ export const createFaults = ({ pids, proxy, leave, say }: FaultTargets): Faults 
 
   return {
     done,
-    kills: () => Object.entries(done).reduce((sum, [what, times]) => sum + (what.startsWith('kill ') ? times : 0), 0),
+    kills: () => kills,
     run: async (plan, signal) => {
       const since = performance.now()
       const applied: Promise<void>[] = []

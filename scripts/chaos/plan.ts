@@ -9,6 +9,8 @@ export type Link = (typeof LINKS)[number]
 export type Fault =
   /** SIGKILL; whoever supervises it starts it again. */
   | { kind: 'kill'; process: ProcessKind }
+  /** SIGKILL of all at once, as when the machine goes. */
+  | { kind: 'blackout' }
   /** SIGSTOP, and SIGCONT after so long. */
   | { kind: 'stop'; process: ProcessKind; forMs: number }
   /** Connections to NATS end. */
@@ -63,6 +65,7 @@ const DECK: readonly Deal[] = [
   coma('gateway'),
   coma('storage'),
   coma('nats-server'),
+  () => [{ kind: 'blackout' }],
   strand('gateway'),
   strand('processor'),
   strand('storage'),

@@ -6,7 +6,9 @@ const kinds = (plan: readonly PlannedFault[]) => new Set(plan.map(({ kind }) => 
 test('even a short run has every kind of fault, and a kill and a long stop of every process', () => {
   for (let seed = 1; seed <= 50; seed++) {
     const plan = planFaults(seed, 20)
-    expect(kinds(plan)).toEqual(new Set(['kill', 'stop', 'cut', 'refuse', 'delay', 'narrow', 'freeze', 'leave']))
+    expect(kinds(plan)).toEqual(
+      new Set(['kill', 'blackout', 'stop', 'cut', 'refuse', 'delay', 'narrow', 'freeze', 'leave']),
+    )
     for (const process of PROCESSES) {
       const of = plan.filter((fault) => 'process' in fault && fault.process === process)
       expect(of.some(({ kind }) => kind === 'kill')).toBe(true)
