@@ -75,7 +75,8 @@ export interface StateStore {
    * own write by the nonce. Rejects with Fenced when another epoch or write has moved the head.
    */
   commit(batch: CheckpointBatch, revision: number): Promise<number>
-  readSegment(ref: SegmentRef): Promise<Segment>
+  /** One of the chunks of a segment: each stands alone. The first has all clocks, definitions and tenants. */
+  readChunk(ref: SegmentRef, number: number): Promise<Segment>
   /** Writes a merged segment; it counts only once a head's manifest names it. Answers its last stream sequence. */
   writeSegment(ref: SegmentRef, chunks: Uint8Array[]): Promise<number>
   /** Removes the segments of a level that were written before this stream sequence: no manifest names them any more. */

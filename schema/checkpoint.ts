@@ -4,8 +4,11 @@ import type { Settled } from './ledger.ts'
 import type { MeasureJson } from './measures.ts'
 import type { MetricDefinition } from './metric.ts'
 
-/** Version of heads, segments, settlements and deltas. A newer one is refused with a clear message. */
-export const STATE_FORMAT = 1
+/**
+ * Version of heads, segments, settlements and deltas. A newer one is refused with a clear message.
+ * 2: rows of a segment stand in groups, one a slice.
+ */
+export const STATE_FORMAT = 2
 
 /** What became of an event that was read: Counted, Duplicate, Late, Invalid. */
 export type Outcome = 'C' | 'D' | 'L' | 'I'

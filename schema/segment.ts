@@ -1,4 +1,5 @@
 import { type Segment, type SegmentIds, type SegmentRow, WORDS_PER_ID } from './checkpoint.ts'
+import { createRowGroups, packRow, piecesOf, type RowGroup, unpackRows } from './segment-rows.ts'
 
 /**
  * A segment travels in chunks below the broker's message limit. Each stands alone: 4 bytes length (big-endian) of a
@@ -9,6 +10,12 @@ const WORD_BYTES = 4
 
 interface ChunkHeader extends Omit<Segment, 'ids' | 'rows'> {
   ids: { tenant: string; source: string; words: number }[]
+}
+
+interface StoredHeader extends ChunkHeader {
+  groups?: RowGroup[]
+  /** As format 1 had them. */
+  rows?: SegmentRow[]
 }
 
 export const emptySegment = (): Segment => ({ rows: [], ids: [], clocks: [], definitions: [], tenants: [] })
@@ -24,19 +31,30 @@ export const isEmptySegment = (segment: Segment): boolean =>
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-const encodeChunk = (header: ChunkHeader, rows: readonly string[], ids: readonly SegmentIds[]): Uint8Array => {
-  const json = encoder.encode(`${JSON.stringify(header).slice(0, -1)},"rows":[${rows.join(',')}]}`)
+const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
+
+const swapped = (words: Uint32Array): Uint32Array => {
+  const view = new DataView(new ArrayBuffer(words.byteLength))
+  for (const [i, word] of words.entries()) view.setUint32(i * WORD_BYTES, word, !IS_LITTLE_ENDIAN)
+  return new Uint32Array(view.buffer)
+}
+
+/** The bytes of words as chunks have them. */
+const littleEndian = (words: Uint32Array): Uint8Array => {
+  const { buffer, byteOffset, byteLength } = IS_LITTLE_ENDIAN ? words : swapped(words)
+  return new Uint8Array(buffer, byteOffset, byteLength)
+}
+
+const encodeChunk = (header: ChunkHeader, groups: string, ids: readonly SegmentIds[]): Uint8Array => {
+  const json = encoder.encode(`${JSON.stringify(header).slice(0, -1)},"groups":${groups}}`)
   const words = ids.reduce((sum, { words }) => sum + words.length, 0)
   const chunk = new Uint8Array(WORD_BYTES + json.length + words * WORD_BYTES)
-  const view = new DataView(chunk.buffer)
-  view.setUint32(0, json.length)
+  new DataView(chunk.buffer).setUint32(0, json.length)
   chunk.set(json, WORD_BYTES)
   let at = WORD_BYTES + json.length
   for (const { words } of ids) {
-    for (const word of words) {
-      view.setUint32(at, word, true)
-      at += WORD_BYTES
-    }
+    chunk.set(littleEndian(words), at)
+    at += words.length * WORD_BYTES
   }
   return chunk
 }
@@ -53,37 +71,6 @@ function* idPieces(ids: readonly SegmentIds[]): Generator<SegmentIds> {
   }
 }
 
-/** Members of a set that stand in one row: a row must fit a chunk, however many a window has. */
-const ROW_MEMBERS = 20_000
-
-/** A row as rows that sum up to it, each small enough. */
-function* rowPieces(row: SegmentRow): Generator<SegmentRow> {
-  const { members } = row
-  if (!members || members.length <= ROW_MEMBERS) return yield row
-  yield { ...row, members: members.slice(0, ROW_MEMBERS) }
-  const { tenant, metric, version, size, start, dims, changed, changedAt } = row
-  const more = {
-    tenant,
-    metric,
-    version,
-    size,
-    start,
-    dims,
-    changed,
-    changedAt,
-    events: 0,
-    corrections: 0,
-    revision: 0,
-  }
-  for (let at = ROW_MEMBERS; at < members.length; at += ROW_MEMBERS) {
-    yield { ...more, members: members.slice(at, at + ROW_MEMBERS) }
-  }
-}
-
-function* piecesOf(rows: readonly SegmentRow[]): Generator<SegmentRow> {
-  for (const row of rows) yield* rowPieces(row)
-}
-
 /** Encodes into at least one chunk. Definitions and clocks stand in the first. */
 export const encodeSegment = (segment: Segment): Uint8Array[] => {
   const chunks: Uint8Array[] = []
@@ -93,22 +80,21 @@ export const encodeSegment = (segment: Segment): Uint8Array[] => {
     definitions: segment.definitions,
     tenants: segment.tenants,
   }
-  let rows: string[] = []
+  let groups = createRowGroups()
   let ids: SegmentIds[] = []
   let bytes = JSON.stringify(header).length
   const close = (): void => {
-    chunks.push(encodeChunk(header, rows, ids))
+    chunks.push(encodeChunk(header, groups.toJson(), ids))
     header = bare()
-    rows = []
+    groups = createRowGroups()
     ids = []
     bytes = 0
   }
   for (const row of piecesOf(segment.rows)) {
-    const text = JSON.stringify(row)
-    const size = encoder.encode(text).length + 1
+    const text = packRow(row)
+    const size = Buffer.byteLength(text) + 1
     if (bytes > 0 && bytes + size > CHUNK_BYTES) close()
-    rows.push(text)
-    bytes += size
+    bytes += size + groups.add(row, text)
   }
   for (const piece of idPieces(segment.ids)) {
     const size = piece.words.length * WORD_BYTES
@@ -127,16 +113,18 @@ export const decodeSegment = (chunks: readonly Uint8Array[]): Segment => {
   for (const chunk of chunks) {
     const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     const length = view.getUint32(0)
-    const header: ChunkHeader & { rows: SegmentRow[] } = JSON.parse(
-      decoder.decode(chunk.subarray(WORD_BYTES, WORD_BYTES + length)),
-    )
+    const header = JSON.parse(decoder.decode(chunk.subarray(WORD_BYTES, WORD_BYTES + length))) as StoredHeader
     let at = WORD_BYTES + length
     for (const { tenant, source, words: count } of header.ids) {
+      const end = at + count * WORD_BYTES
+      if (end > chunk.length) throw new RangeError('a chunk of a segment is cut short')
       const words = new Uint32Array(count)
-      for (let i = 0; i < count; i++, at += WORD_BYTES) words[i] = view.getUint32(at, true)
-      segment.ids.push({ tenant, source, words })
+      new Uint8Array(words.buffer).set(chunk.subarray(at, end))
+      segment.ids.push({ tenant, source, words: IS_LITTLE_ENDIAN ? words : swapped(words) })
+      at = end
     }
-    for (const row of header.rows) segment.rows.push(row)
+    for (const row of header.rows ?? []) segment.rows.push(row)
+    for (const group of header.groups ?? []) for (const row of unpackRows(group)) segment.rows.push(row)
     segment.clocks.push(...header.clocks)
     segment.definitions.push(...header.definitions)
     segment.tenants.push(...header.tenants)

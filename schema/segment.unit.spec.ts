@@ -104,3 +104,28 @@ test('outcomes are written as run lengths and come back', () => {
     }),
   )
 })
+
+test('rows of several slices come back with all that they had', () => {
+  const rows = [
+    row(),
+    row({ dims: ['NL', 'ж'.repeat(256)], sum: 0.1, min: -1, max: 1e308, members: [1, 2 ** 53 - 1] }),
+    row({ metric: 'other', version: 3, size: 3_600_000, start: -60_000, dims: [], n: undefined }),
+    row({ start: 60_000, tenant: 'constructor', corrections: 1, revision: 9, changed: 8 }),
+  ]
+  expect(decodeSegment(encodeSegment({ ...emptySegment(), rows })).rows).toEqual(rows)
+})
+
+test('chunks fit a message whatever alphabet the dimensions are in', () => {
+  const rows = Array.from({ length: 20_000 }, (_, i) => row({ dims: ['ж字'.repeat(30), String(i)] }))
+  const chunks = encodeSegment({ ...emptySegment(), rows })
+  expect(Math.max(...chunks.map(({ length }) => length))).toBeLessThan(1_000_000)
+  expect(decodeSegment(chunks).rows).toHaveLength(20_000)
+})
+
+test('a segment as format 1 had it is read', () => {
+  const json = JSON.stringify({ ids: [], clocks: [], definitions: [], tenants: [], rows: [row()] })
+  const chunk = Buffer.alloc(4 + json.length)
+  chunk.writeUInt32BE(json.length)
+  chunk.write(json, 4)
+  expect(decodeSegment([chunk]).rows).toEqual([row()])
+})

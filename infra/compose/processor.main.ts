@@ -11,6 +11,7 @@ import { createStateStore } from '#infra/nats/state.ts'
 import { STOP_TRACING_MS, startTracing } from '#infra/otel/tracing.ts'
 import { type OwnerMetrics, runPartition } from '#processors/runtime/owner.ts'
 import { createProcessor } from '#processors/runtime/processor.ts'
+import { createTurns } from '#processors/runtime/turns.ts'
 import { startAdminServer } from './admin-server.ts'
 import { createLogger, onStop, reportReady } from './child.ts'
 
@@ -61,6 +62,7 @@ const main = async (config: Config): Promise<void> => {
     liveIdleMs: config.idleMs,
     importIdleMs: config.importIdleMs,
   }
+  const turns = createTurns()
   const processor = createProcessor({
     partitions: deployment.partitions,
     leases,
@@ -78,6 +80,7 @@ const main = async (config: Config): Promise<void> => {
           clock: { now: Date.now, monotonic: () => performance.now() },
           logger,
           metrics,
+          turns,
           tracer: tracing.tracer,
         },
         signal,

@@ -17,6 +17,8 @@ export interface Broker {
   subjects(stream: string, filter: string): Promise<string[]>
   /** The last message of a subject, asked of the leader: a replica may be behind, and this decides. */
   last(stream: string, subject: string): Promise<StoredMessage | null>
+  /** The same, faster, from any replica: null may mean that it is behind. */
+  lastCopy(stream: string, subject: string): Promise<StoredMessage | null>
   /** The first message of a subject at or after `sequence`, asked of the leader. */
   next(stream: string, subject: string, sequence: number): Promise<StoredMessage | null>
   /** Up to `count` messages from `sequence` on; any replica answers, so nothing may mean that it is behind. */

@@ -116,6 +116,7 @@ export const createNatsBroker = (nc: NatsConnection, js: JetStreamClient, jsm: J
     return Object.keys(state.subjects ?? {})
   },
   last: (stream, subject) => orNull(() => jsm.streams.getMessage(stream, { last_by_subj: subject })),
+  lastCopy: (stream, subject) => orNull(() => jsm.direct.getMessage(stream, { last_by_subj: subject })),
   next: (stream, subject, sequence) =>
     orNull(() => jsm.streams.getMessage(stream, { seq: sequence, next_by_subj: subject } as never)),
   async *batch(stream, sequence, count) {

@@ -1,6 +1,6 @@
 import type { CheckpointFeed } from '#gateway/ports.ts'
 import type { CheckpointOutputs, OutputFeed, SettlementsGone, StateStore } from '#processors/ports.ts'
-import type { AggregateRow, Head, LateEvent } from '#schema/checkpoint.ts'
+import type { AggregateRow, Head, LateEvent, Segment } from '#schema/checkpoint.ts'
 import { mergeSegments } from '#schema/segment-merge.ts'
 import { HEAD_KEY, HEADERS, logStream, outputFilters, settledSubject, stateKey, stateStream } from '#schema/subjects.ts'
 import { onlyTrace } from '#schema/trace.ts'
@@ -146,7 +146,7 @@ export const createOutputFeed = (broker: Broker): OutputFeed => ({
   newestState: (partition) =>
     readNewest(broker, partition, async ({ manifest }, store) => {
       // Clocks, definitions and tenants stand in the first chunk of each segment.
-      const firsts = manifest.map((ref) => store.readSegment({ ...ref, chunks: Math.min(1, ref.chunks) }))
+      const firsts = manifest.filter(({ chunks }) => chunks > 0).map((ref) => store.readChunk(ref, 0))
       const { clocks, definitions, tenants } = mergeSegments(await Promise.all(firsts))
       return { clocks, definitions, tenants }
     }).then((state) => state ?? { clocks: [], definitions: [], tenants: [] }),
@@ -175,7 +175,12 @@ const readNewest = async <T>(
 export const createCheckpointFeed = (broker: Broker): CheckpointFeed => ({
   load: (partition) =>
     readNewest(broker, partition, async (head, store) => {
-      const { rows, clocks, definitions } = mergeSegments(await Promise.all(head.manifest.map(store.readSegment)))
+      const chunks: Segment[] = []
+      for (const ref of head.manifest) {
+        // Identities are the processor's alone.
+        for (let i = 0; i < ref.chunks; i++) chunks.push({ ...(await store.readChunk(ref, i)), ids: [] })
+      }
+      const { rows, clocks, definitions } = mergeSegments(chunks)
       return { head, rows, clocks, definitions }
     }),
   async follow(partition, after, onCheckpoint, onGap) {

@@ -150,14 +150,12 @@ export const createStateStore = (broker: Broker, partition: number): StateStore 
     claim: (wanted, revision) => write(wanted, revision, () => store(headMessage(partition, wanted, revision))),
     commit: (batch, revision) =>
       write(batch.head, revision, () => publishBatch(broker, messagesOf(partition, batch, revision))),
-    async readSegment(ref) {
-      const chunks: Uint8Array[] = []
-      for (let i = 0; i < ref.chunks; i++) {
-        const message = await read(segmentKey(ref.level, ref.id, i))
-        if (!message) throw new Error(`segment ${ref.id} of partition ${partition} lacks chunk ${i}`)
-        chunks.push(message.data)
-      }
-      return decodeSegment(chunks)
+    async readChunk(ref, number) {
+      const key = segmentKey(ref.level, ref.id, number)
+      // It never changes, so whichever replica has it is right.
+      const message = (await broker.lastCopy(stream, stateKey(partition, key))) ?? (await read(key))
+      if (!message) throw new Error(`segment ${ref.id} of partition ${partition} lacks chunk ${number}`)
+      return decodeSegment([message.data])
     },
     async writeSegment(ref, chunks) {
       let last = 0

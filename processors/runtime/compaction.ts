@@ -2,6 +2,7 @@ import type { Segment, SegmentRef } from '#schema/checkpoint.ts'
 import { encodeSegment } from '#schema/segment.ts'
 import { type Keep, mergeSegments } from '#schema/segment-merge.ts'
 import type { StateStore } from '../ports.ts'
+import { readAll } from './restore.ts'
 
 /** Checkpoints that are merged into one segment, and segments of each higher level that are. */
 const FIRST_LEVEL = 32
@@ -33,10 +34,8 @@ export const createCompaction = (
   let merged: Merged | undefined
   let count = 0
 
-  const read = async (ref: SegmentRef): Promise<Segment> => recent.get(ref.id)?.segment ?? state.readSegment(ref)
-
   const merge = async (refs: readonly SegmentRef[], level: number, before: number): Promise<void> => {
-    const segment = mergeSegments(await Promise.all(refs.map(read)), keep)
+    const segment = mergeSegments(await readAll(state, refs, (ref) => recent.get(ref.id)?.segment), keep)
     const chunks = encodeSegment(segment)
     const to: SegmentRef = {
       id: `${claimed.epoch}-m${++count}`,

@@ -29,8 +29,12 @@ export const createMarks = (known: readonly Mark[]) => {
 
   return {
     note(rows: readonly SegmentRow[]): void {
+      let windows: Windows | undefined
       for (const { tenant, metric, size, start, changedAt } of rows) {
-        const windows = windowsOf(tenant, metric, size)
+        // Rows of one slice stand together.
+        if (windows?.tenant !== tenant || windows.metric !== metric || windows.size !== size) {
+          windows = windowsOf(tenant, metric, size)
+        }
         if (start + size <= windows.mark) continue
         windows.changedAt.set(start, Math.max(changedAt, windows.changedAt.get(start) ?? 0))
       }

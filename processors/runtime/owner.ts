@@ -3,7 +3,6 @@ import type { Tracer } from '@opentelemetry/api'
 import { type Head, STATE_FORMAT } from '#schema/checkpoint.ts'
 import type { Hash128 } from '#schema/hash.ts'
 import type { PartitionReport } from '#schema/report.ts'
-import { mergeSegments } from '#schema/segment-merge.ts'
 import { inSpan, NO_TRACER } from '#schema/spans.ts'
 import { writeTrace } from '#schema/trace.ts'
 import { Fenced, type Logger, LogHole, type PartitionLog, type ReportExchange, type StateStore } from '../ports.ts'
@@ -15,8 +14,10 @@ import { createCheckpointSpans } from './checkpoint-span.ts'
 import { createCompaction } from './compaction.ts'
 import { createLag } from './lag.ts'
 import { createMarks } from './marks.ts'
+import { restoreState } from './restore.ts'
 import { pause, Signal } from './signal.ts'
 import { createTicker } from './ticker.ts'
+import type { Turns } from './turns.ts'
 
 /** Past this much since the last seal, reading waits for the checkpoint under way: memory and batches stay bounded. */
 const MOST_PENDING_EVENTS = 20_000
@@ -43,6 +44,8 @@ export interface OwnerDeps {
   clock: { now(): number; monotonic(): number }
   logger: Logger
   metrics: OwnerMetrics
+  /** Of take-overs in this process; none: all at once. */
+  turns?: Turns
   tracer?: Tracer
 }
 
@@ -50,7 +53,7 @@ export interface OwnerDeps {
  * Takes the epoch of a partition, then reads its state: whoever owned it before can commit nothing more, so what is read
  * is the last word.
  */
-const takeOver = async ({ partition, owner, state }: OwnerDeps) => {
+const takeOver = async ({ partition, owner, state, seed }: OwnerDeps) => {
   const before = await state.head()
   const head: Head = {
     format: STATE_FORMAT,
@@ -64,9 +67,21 @@ const takeOver = async ({ partition, owner, state }: OwnerDeps) => {
     marks: before.head?.marks ?? [],
   }
   const revision = await state.claim(head, before.revision)
-  const segment = mergeSegments(await Promise.all(head.manifest.map(state.readSegment)))
+  const fold = new PartitionFold(seed, head.sequence)
+  const marks = createMarks(head.marks)
+  await restoreState(state, head.manifest, fold, marks.note)
   await state.dropOrphans(head.manifest, revision)
-  return { head, revision, segment }
+  return { head, revision, fold, marks }
+}
+
+/** Takes over when it is this partition's turn: the first is at work again while the others are still read. */
+const takeOverInTurn = async (deps: OwnerDeps) => {
+  const end = await deps.turns?.take()
+  try {
+    return await takeOver(deps)
+  } finally {
+    end?.()
+  }
 }
 
 /**
@@ -75,13 +90,10 @@ const takeOver = async ({ partition, owner, state }: OwnerDeps) => {
  */
 export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promise<void> => {
   const { partition, log, state, clock, logger, settings } = deps
-  const taken = await takeOver(deps)
+  const taken = await takeOverInTurn(deps)
+  const { fold, marks } = taken
   let { head, revision } = taken
   const { epoch } = head
-  const fold = new PartitionFold(deps.seed, head.sequence)
-  fold.restore(taken.segment)
-  const marks = createMarks(head.marks)
-  marks.note(taken.segment.rows)
   const compaction = createCompaction(
     state,
     { epoch, revision },

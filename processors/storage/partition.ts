@@ -1,16 +1,18 @@
 import type { CheckpointOutputs, Logger, OlapPart, OutputFeed, SettlementsGone, StoredPartition } from '../ports.ts'
 import { pause } from '../runtime/signal.ts'
+import type { Turns } from '../runtime/turns.ts'
 import { readSettled } from './frames.ts'
 import { describeHole } from './holes.ts'
 import { FrameMismatch } from './lines.ts'
 import { PartitionMemory } from './memory.ts'
 import { type SizedPart, toPart } from './part.ts'
-import { createRefill, type Refill, type Turns } from './refill.ts'
+import { createRefill, type Refill } from './refill.ts'
 
 export interface FollowDeps {
   partition: number
   start: StoredPartition
   feed: OutputFeed
+  /** Of refills: memory holds the windows of one partition, however many are behind. */
   turns: Turns
   /** Takes a part to be written; resolves when there is room for the next. */
   add(part: SizedPart): Promise<void>

@@ -51,20 +51,3 @@ export const createRefill = (state: FoldState): Refill => {
     },
   }
 }
-
-/** One refill at a time, so that memory holds the windows of one partition, however many are behind. */
-export const createTurns = () => {
-  let last: Promise<void> = Promise.resolve()
-  return {
-    /** Resolves when it is one's turn, with what ends it. */
-    async take(): Promise<() => void> {
-      const before = last
-      const { promise, resolve } = Promise.withResolvers<void>()
-      last = promise
-      await before
-      return resolve
-    },
-  }
-}
-
-export type Turns = ReturnType<typeof createTurns>

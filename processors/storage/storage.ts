@@ -2,10 +2,10 @@ import type { StoredHole } from '#schema/olap.ts'
 import { failSpan } from '#schema/spans.ts'
 import { type Logger, type OlapPart, type OlapWriter, OutOfSequence, type OutputFeed } from '../ports.ts'
 import { pause } from '../runtime/signal.ts'
+import { createTurns } from '../runtime/turns.ts'
 import { holeProblems } from './holes.ts'
 import { followPartition } from './partition.ts'
 import { createPending } from './pending.ts'
-import { createTurns } from './refill.ts'
 import type { StoreSpans } from './store-span.ts'
 
 export interface StorageSettings {

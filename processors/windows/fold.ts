@@ -18,7 +18,7 @@ import { deadControl, deadLetter, deadLines, type UnreadableLine } from './dead-
 import { type Judge, judgeByMemory } from './judge.ts'
 import { NO_TENANT, Tally } from './tally.ts'
 import { type Prepared, TenantFold } from './tenant.ts'
-import type { SourceClock } from './watermark.ts'
+import { firstLiveMinute, type SourceClock } from './watermark.ts'
 
 /** What a partition has folded since its last checkpoint. */
 export interface Sealed {
@@ -153,12 +153,16 @@ export class PartitionFold {
     return sealed
   }
 
-  /** State as segments have it; before the first apply. */
+  /** State as segments have it, oldest first, in any pieces; before the first apply. */
   restore(segment: Segment): void {
     for (const settings of segment.tenants) this.tenant(settings.tenant).settings = settings
     for (const definition of segment.definitions) this.tenant(definition.tenant).define(definition)
     for (const clock of segment.clocks) this.tenant(clock.tenant).clock(clock.source).restore(clock)
-    for (const { tenant, source, words } of segment.ids) this.tenant(tenant).identitiesOf(source).restore(words)
+    for (const { tenant, source, words } of segment.ids) {
+      const of = this.tenant(tenant)
+      const forgotten = firstLiveMinute(of.clock(source).watermark, of.settings.latenessHorizonMs)
+      of.identitiesOf(source).restore(words, forgotten)
+    }
     for (const row of segment.rows) {
       const metric = this.tenants.get(row.tenant)?.metrics.get(row.metric)
       if (metric?.compiled.definition.version !== row.version) continue

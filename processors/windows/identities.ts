@@ -37,12 +37,18 @@ export class IdentityTable {
     return words
   }
 
-  /** Puts back what segments hold. The newest minute of an identity wins. */
-  restore(words: Uint32Array): void {
+  /** Puts back what segments hold, but for minutes before `forgottenBefore`. The newest minute of an identity wins. */
+  restore(words: Uint32Array, forgottenBefore = 0): void {
     const hash: Hash128 = new Uint32Array(HASH_WORDS)
+    this.reserve(words.length / WORDS, forgottenBefore)
     for (let at = 0; at < words.length; at += WORDS) {
-      hash.set(words.subarray(at, at + HASH_WORDS))
-      this.put(hash, words[at + HASH_WORDS], 0)
+      const minute = words[at + HASH_WORDS]
+      if (minute < forgottenBefore) continue
+      hash[0] = words[at]
+      hash[1] = words[at + 1]
+      hash[2] = words[at + 2]
+      hash[3] = words[at + 3]
+      this.put(hash, minute, forgottenBefore)
     }
   }
 
@@ -51,11 +57,15 @@ export class IdentityTable {
   }
 
   private put(hash: Hash128, minute: number, forgottenBefore: number): void {
+    const { words } = this
     const slot = this.find(hash)
-    if (this.words[slot + HASH_WORDS] === 0) this.used++
-    this.words.set(hash, slot)
-    this.words[slot + HASH_WORDS] = minute
-    if (this.used * WORDS > this.words.length * MOST_LOAD) this.rebuild(forgottenBefore)
+    if (words[slot + HASH_WORDS] === 0) this.used++
+    words[slot] = hash[0]
+    words[slot + 1] = hash[1]
+    words[slot + 2] = hash[2]
+    words[slot + 3] = hash[3]
+    words[slot + HASH_WORDS] = minute
+    if (this.used * WORDS > words.length * MOST_LOAD) this.rebuild(forgottenBefore)
   }
 
   private find(hash: Hash128): number {
@@ -75,19 +85,31 @@ export class IdentityTable {
     }
   }
 
-  private rebuild(forgottenBefore: number): void {
+  /** Room for so many more: a table that doubled again and again on the way would copy each of them as often. */
+  private reserve(count: number, forgottenBefore: number): void {
+    if ((this.used + count) * WORDS > this.words.length * MOST_LOAD) this.rebuild(forgottenBefore, count)
+  }
+
+  private rebuild(forgottenBefore: number, more = 0): void {
     const old = this.words
     let live = 0
     const isLive = (at: number): boolean => old[at + HASH_WORDS] !== 0 && old[at + HASH_WORDS] >= forgottenBefore
     for (let at = 0; at < old.length; at += WORDS) if (isLive(at)) live++
     let slots = SMALLEST
-    while (slots * MOST_LOAD < live * 2) slots *= 2
+    while (slots * MOST_LOAD < Math.max(live * 2, live + more)) slots *= 2
     this.words = new Uint32Array(slots * WORDS)
     this.used = live
     for (let at = 0; at < old.length; at += WORDS) {
-      if (!isLive(at)) continue
-      const entry = old.subarray(at, at + WORDS)
-      this.words.set(entry, this.find(entry))
+      if (isLive(at)) this.words.set(old.subarray(at, at + WORDS), this.freeSlot(old[at]))
     }
+  }
+
+  /** For an identity that is known not to be there. */
+  private freeSlot(firstWord: number): number {
+    const { words } = this
+    const slots = words.length / WORDS
+    let slot = firstWord & (slots - 1)
+    while (words[slot * WORDS + HASH_WORDS] !== 0) slot = (slot + 1) & (slots - 1)
+    return slot * WORDS
   }
 }

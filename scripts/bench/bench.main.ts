@@ -3,6 +3,7 @@ import type { Bench } from './bench.ts'
 
 /** Loaded when they are asked for. */
 const BENCHES: Record<string, () => Promise<Bench>> = {
+  recovery: async () => (await import('./recovery/recovery.ts')).recoveryBench,
   'event-status': async () => (await import('./event-status.ts')).eventStatusBench,
 }
 const JSON_ONLY = { json: { help: 'print nothing but the JSON line' } }
