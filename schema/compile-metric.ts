@@ -2,6 +2,7 @@ import { type EventLine, fieldReader } from './event.ts'
 import { LIMITS } from './limits.ts'
 import { type Measure, measureOf } from './measures.ts'
 import { type Condition, type MetricDefinition, sliceSizes } from './metric.ts'
+import { compareText } from './text-order.ts'
 
 /** A definition as closures: an event costs what its metrics read, nothing else. */
 export interface CompiledMetric {
@@ -29,7 +30,7 @@ const cut = (text: string): string => {
 
 const compare = (a: unknown, b: unknown): number | undefined => {
   if (typeof a === 'number' && typeof b === 'number') return a - b
-  if (typeof a === 'string' && typeof b === 'string') return a < b ? -1 : a > b ? 1 : 0
+  if (typeof a === 'string' && typeof b === 'string') return compareText(a, b)
   return undefined
 }
 

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findNatsServer } from '#infra/nats/binary.ts'
 import { ensureChromium } from '#infra/testing/chromium.ts'
+import { ensurePython } from '#infra/testing/python.ts'
 
 const VITEST = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url))
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -23,6 +24,7 @@ const say = (line: string) => console.log(`test: ${line}`)
 const prepare = async (): Promise<NodeJS.ProcessEnv> => {
   const server = await findNatsServer({ env: process.env, say })
   const env = { ...process.env, PATH: `${dirname(server)}:${process.env.PATH}` }
+  if (!ensurePython(process.env, say)) say('no python3 was found: install one; the fuzz of JSON readers is skipped')
   const chromium = ensureChromium(process.env, say)
   if (chromium) return { ...env, MILLRACE_CHROMIUM: chromium }
   say('no Chromium was found: install one, or name it with MILLRACE_CHROMIUM; the browser tests are skipped')

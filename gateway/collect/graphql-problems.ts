@@ -31,7 +31,14 @@ export const scanGraphqlBody = (text: string): GraphqlProblems => {
 
 const elementOf = ({ kind, path }: Problem): { variable: string; index: number } | null => {
   const [root, variable, index] = path
-  if (kind === 'SYNTAX' || root !== 'variables' || typeof variable !== 'string' || typeof index !== 'number')
+  // What the whole body is parsed by must never see a key of a backslash: see parseEscaped.
+  if (
+    kind === 'SYNTAX' ||
+    kind === 'BACKSLASH_KEY' ||
+    root !== 'variables' ||
+    typeof variable !== 'string' ||
+    typeof index !== 'number'
+  )
     return null
   return { variable, index }
 }

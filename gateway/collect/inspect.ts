@@ -34,6 +34,8 @@ const inspectObject = (object: object, depth: number, path: JsonPath): EventProb
   for (const key of Object.keys(object)) {
     path.push(key)
     if (key === '__proto__') return malformed(path, 'expected no key named __proto__: some readers would run into it')
+    if (key.includes('\\'))
+      return malformed(path, 'expected no backslash in a key: some readers take other keys for it')
     if (!key.isWellFormed()) return malformed(path, 'expected Unicode text, found half of a surrogate pair')
     const value = (object as Record<string, unknown>)[key]
     // An optional field of a GraphQL input may be undefined; JSON text leaves it out.

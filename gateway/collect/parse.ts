@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import { MillraceError } from '#schema/errors.ts'
 import { LIMITS } from '#schema/limits.ts'
-import { type Problem, scanJson } from './strict-json.ts'
+import { parseEscaped } from './parse-escaped.ts'
+import { type Problem, type ScanOptions, scanJson } from './strict-json.ts'
 import { type EventProblem, eventProblem } from './verdict.ts'
 
 /** Events of a request's body, not validated yet. */
@@ -37,10 +38,28 @@ const firstChar = (text: string): string => {
   return text[at] ?? ''
 }
 
-const scanArray = (text: string): Problem[] => {
-  const problems = scanJson(text, { maxDepth: 1 + LIMITS.jsonDepth, unit: 1 })
-  const last = problems.at(-1)
-  if (last?.kind !== 'SYNTAX') return problems
+interface Scanned {
+  problems: Problem[]
+  /** Keys are written with escapes, which JSON.parse may not read: see parseEscaped. */
+  escapedKeys: boolean
+}
+
+const scan = (text: string, options: ScanOptions): Scanned => {
+  let escapedKeys = false
+  const onEscapedKey = (): void => {
+    escapedKeys = true
+  }
+  const problems = scanJson(text, { ...options, onEscapedKey })
+  return { problems, escapedKeys }
+}
+
+const parseScanned = (text: string, escapedKeys: boolean): unknown =>
+  escapedKeys ? parseEscaped(text) : JSON.parse(text)
+
+const scanArray = (text: string): Scanned => {
+  const scanned = scan(text, { maxDepth: 1 + LIMITS.jsonDepth, unit: 1 })
+  const last = scanned.problems.at(-1)
+  if (last?.kind !== 'SYNTAX') return scanned
   throw new MillraceError(
     'BAD_INPUT',
     `The body is no JSON array: ${last.message}. Send a JSON array, or one object a line.`,
@@ -48,11 +67,17 @@ const scanArray = (text: string): Problem[] => {
 }
 
 const parseArray = (text: string): ParsedBody => {
+  const scanned = scanArray(text)
   const problems = new Map<number, EventProblem>()
-  for (const problem of scanArray(text)) problems.set(Number(problem.path[0]), eventProblem(problem, 1))
-  const events = JSON.parse(text) as unknown[]
+  for (const problem of scanned.problems) problems.set(Number(problem.path[0]), eventProblem(problem, 1))
+  // An element that has a problem is not parsed at all.
+  const events =
+    problems.size > 0
+      ? elementRanges(text).map(([start, end], index) =>
+          problems.has(index) ? undefined : parseScanned(text.slice(start, end), scanned.escapedKeys),
+        )
+      : (parseScanned(text, scanned.escapedKeys) as unknown[])
   checkCount(events.length)
-  for (const index of problems.keys()) events[index] = undefined
   return { events, problems }
 }
 
@@ -110,16 +135,16 @@ const parseLines = (text: string, bytes: Buffer | null): ParsedBody => {
 
 /** One object that is spread over lines, or null. */
 const parseWhole = (text: string): ParsedBody | null => {
-  const problems = scanEvent(text)
-  if (problems.at(-1)?.kind === 'SYNTAX') return null
+  const scanned = scanEvent(text)
+  if (scanned.problems.at(-1)?.kind === 'SYNTAX') return null
   const body = emptyBody()
-  add(body, text, problems)
+  add(body, text, scanned)
   return body
 }
 
 const emptyBody = (): ParsedBody => ({ events: [], problems: new Map() })
 
-const scanEvent = (text: string): Problem[] => scanJson(text, { maxDepth: LIMITS.jsonDepth })
+const scanEvent = (text: string): Scanned => scan(text, { maxDepth: LIMITS.jsonDepth })
 
 const addText = (body: ParsedBody, bytes: Buffer): void => {
   if (isUtf8(bytes)) add(body, bytes.toString('utf8'))
@@ -129,9 +154,10 @@ const addText = (body: ParsedBody, bytes: Buffer): void => {
   }
 }
 
-const add = (body: ParsedBody, text: string, [problem] = scanEvent(text)): void => {
+const add = (body: ParsedBody, text: string, { problems, escapedKeys } = scanEvent(text)): void => {
+  const [problem] = problems
   if (problem) body.problems.set(body.events.length, eventProblem(problem, 0))
-  body.events.push(problem ? undefined : JSON.parse(text))
+  body.events.push(problem ? undefined : parseScanned(text, escapedKeys))
   checkCount(body.events.length)
 }
 

@@ -6,13 +6,22 @@ const parse = (text: string | Buffer) => parseBody(Buffer.from(text as string))
 const bytes = (...parts: (string | number[])[]) =>
   Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : Buffer.from(part))))
 
+/** Such keys are refused: see parse-escaped.unit.spec.ts. */
+const hasBackslashKey = (value: unknown): boolean => {
+  let found = false
+  JSON.stringify(value, (key, inner) => {
+    found ||= key.includes('\\')
+    return inner
+  })
+  return found
+}
+
 describe('a collector body', () => {
   it('of any events reads the same as lines, as an array and pretty-printed', () => {
+    const event = fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue({ depthSize: 'small' }), { minKeys: 1 })
     const events = fc.array(
-      fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue({ depthSize: 'small' }), { minKeys: 1 }),
-      {
-        maxLength: 5,
-      },
+      event.filter((one) => !hasBackslashKey(one)),
+      { maxLength: 5 },
     )
     fc.assert(
       fc.property(events, fc.constantFrom('\n', '\r\n', '\n\n \t\n'), (values, separator) => {

@@ -4,7 +4,13 @@ import { SeenKeys, unescapeSlice } from './seen-keys.ts'
 /** Keys and indexes from the root. */
 export type JsonPath = (string | number)[]
 
-export type ProblemKind = 'SYNTAX' | 'DUPLICATE_KEY' | 'LONE_SURROGATE' | 'NUMBER_TOO_LARGE' | 'TOO_DEEP'
+export type ProblemKind =
+  | 'SYNTAX'
+  | 'DUPLICATE_KEY'
+  | 'BACKSLASH_KEY'
+  | 'LONE_SURROGATE'
+  | 'NUMBER_TOO_LARGE'
+  | 'TOO_DEEP'
 
 export interface Problem {
   kind: ProblemKind
@@ -21,6 +27,8 @@ export interface ScanOptions {
   maxDepth: number
   /** How many path entries name a unit; only the first problem of each unit is told. Default 0: the whole text. */
   unit?: number
+  /** Told of keys that are written with escapes: see parseEscaped. */
+  onEscapedKey?: () => void
 }
 
 /**
@@ -49,6 +57,7 @@ const KEY = 2
 const FIRST_KEY = 3
 const AFTER = 4
 
+const BACKSLASH = 'expected no backslash in a key: some readers take other keys for it'
 const LONE_SURROGATE = 'expected Unicode text, found half of a surrogate pair'
 
 /** One open container, up to the deepest that is allowed. */
@@ -71,6 +80,7 @@ class Scanner {
   private readonly text: string
   private readonly maxDepth: number
   private readonly unit: number
+  private readonly onEscapedKey: (() => void) | undefined
   private readonly problems: Problem[] = []
   private readonly levels: Level[] = []
   /** Whether each container beyond maxDepth is an object. */
@@ -87,6 +97,7 @@ class Scanner {
     this.tokens = new JsonTokens(text)
     this.maxDepth = options.maxDepth
     this.unit = options.unit ?? 0
+    this.onEscapedKey = options.onEscapedKey
   }
 
   run(): Problem[] {
@@ -203,9 +214,16 @@ class Scanner {
     level.keyEscaped = escaped
     level.name = undefined
     if (this.depth <= this.unit) this.told = false
+    if (escaped) this.noteEscapedKey(level)
     if (loneAt >= 0) this.tell('LONE_SURROGATE', loneAt, LONE_SURROGATE)
     if (!level.seen.add(start, end, escaped))
       this.tell('DUPLICATE_KEY', start, 'expected each key once, it comes twice')
+  }
+
+  private noteEscapedKey(level: Level): void {
+    this.onEscapedKey?.()
+    level.name = unescapeSlice(this.text, level.keyStart, level.keyEnd, true)
+    if (level.name.includes('\\')) this.tell('BACKSLASH_KEY', level.keyStart, BACKSLASH)
   }
 
   private fail(expected: string): void {

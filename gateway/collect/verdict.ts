@@ -59,6 +59,7 @@ export const describe = (value: unknown): string => {
 const ADVICE: Record<Problem['kind'], string> = {
   SYNTAX: 'Send one JSON object per event.',
   DUPLICATE_KEY: 'Send each key once.',
+  BACKSLASH_KEY: 'Name it without one.',
   LONE_SURROGATE: 'Send whole Unicode characters.',
   NUMBER_TOO_LARGE: 'Send such a number as a string.',
   TOO_DEEP: 'Flatten the event.',

@@ -1,14 +1,15 @@
 import type { Condition } from '#schema/metric.ts'
+import { compareText } from '#schema/text-order.ts'
 
 type Dimension = string | null
 
 const number = (value: unknown): number => (value === '' || value === null ? Number.NaN : Number(value))
 
-/** Numbers compare as numbers, everything else by code units: '9' < '10' because both are numbers. */
+/** Numbers compare as numbers, everything else by code points: '9' < '10' because both are numbers. */
 const compare = (left: string, right: unknown): number => {
   const [a, b] = [number(left), number(right)]
   if (!Number.isNaN(a) && !Number.isNaN(b)) return a - b
-  return left < String(right) ? -1 : left > String(right) ? 1 : 0
+  return compareText(left, String(right))
 }
 
 const same = (dimension: Dimension, value: unknown): boolean =>

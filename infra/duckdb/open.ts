@@ -4,6 +4,7 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import type { Logger } from '#processors/ports.ts'
 import { BOOKS_START, RECEIVED_FROM } from './ledger-tables.ts'
 import { SCHEMA } from './tables.ts'
+import { readTextWhole } from './whole-text.ts'
 
 export interface DatabaseOptions {
   /** Folder of the database file and of its spool; made when it is missing. */
@@ -79,6 +80,7 @@ export const openDatabase = async (options: DatabaseOptions): Promise<Database> 
   const file = join(folder, 'millrace.duckdb')
   const spool = join(folder, 'spool')
   await mkdir(folder, { recursive: true })
+  readTextWhole()
   for (const damaged of [`${file}.wal`, file]) {
     try {
       return await openOnce(file, options, spool)

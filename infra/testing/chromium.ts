@@ -1,6 +1,6 @@
-import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { installDebian } from './debian.ts'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome']
 const MAC = [
@@ -28,14 +28,7 @@ export const findChromium = (env: NodeJS.ProcessEnv): string | null => {
 export const ensureChromium = (env: NodeJS.ProcessEnv, say: (line: string) => void): string | null => {
   const found = findChromium(env)
   if (found || env.MILLRACE_CHROMIUM || process.getuid?.() !== 0) return found
-  const apt = (...args: string[]) =>
-    spawnSync('apt-get', args, { stdio: 'ignore', env: { ...env, DEBIAN_FRONTEND: 'noninteractive' } }).status === 0
   say('installing the Debian package chromium for the browser tests')
-  const install = ['install', '--yes', '--no-install-recommends', 'chromium']
-  if (!apt(...install)) {
-    // A machine that has never updated knows no packages.
-    apt('update')
-    apt(...install)
-  }
+  installDebian('chromium', env)
   return findChromium(env)
 }

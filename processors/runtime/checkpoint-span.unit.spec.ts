@@ -19,7 +19,9 @@ const sealed = (checkpoint: number) => ({ checkpoint, events: 9, from: 1, to: 4 
 
 test('a checkpoint begins with the first sampled frame that it read, and links all of them', () => {
   const { tracer, spans } = createMemoryTracer()
-  let now = 1_000
+  // Times below the process's own running time would be taken for such.
+  const started = Date.UTC(2026, 0, 1)
+  let now = started
   const of = createCheckpointSpans(tracer, OWNED, () => now++)
   const [first, ...rest] = [
     frame(1),
@@ -34,7 +36,7 @@ test('a checkpoint begins with the first sampled frame that it read, and links a
   const [made] = spans()
   expect(made.name).toBe('process user_events_3')
   expect(made.kind).toBe(SpanKind.CONSUMER)
-  expect(made.startTime).toEqual([1, 0])
+  expect(made.startTime).toEqual([started / 1_000, 0])
   expect(made.parentSpanContext?.traceId).toBe('b'.repeat(32))
   expect(made.links.map(({ context }) => context.traceId[0])).toEqual(['b', 'c'])
   expect(made.attributes).toMatchObject({

@@ -18,6 +18,8 @@ import { type Judgement, judge, type StoredEvent } from './judge.ts'
 import { type CountedEvent, countWindows, differences, windowsOf } from './windows.ts'
 
 export interface Verdict extends Judgement {
+  /** What dashboards were pushed that they should not have been, in words. */
+  pushed: string[]
   /** Windows that differ from those counted anew, each with who differs. */
   windows: string[]
   settled: Settled
@@ -74,6 +76,14 @@ const compareWindows = async (
   return found
 }
 
+/** A cursor is as good at any gateway: no point comes twice or goes back, and nobody has to begin anew. */
+const pushedWrongly = ({ all }: Dashboards): string[] =>
+  all.flatMap(({ choice, subscriber: { repeated, backwards, kinds } }) => [
+    ...repeated.map((point) => `pushed twice, ${nameOf(choice)}: ${JSON.stringify(point)}`),
+    ...backwards.map((point) => `pushed and gone back, ${nameOf(choice)}: ${JSON.stringify(point)}`),
+    ...(kinds.RESET > 0 ? [`${nameOf(choice)} began anew ${kinds.RESET} times`] : []),
+  ])
+
 /** Holds all that is stored, asked and pushed now against what was sent. */
 export const reachVerdict = async (sources: VerdictSources): Promise<Verdict> => {
   const { nats, store, book } = sources
@@ -83,7 +93,14 @@ export const reachVerdict = async (sources: VerdictSources): Promise<Verdict> =>
   const settled = await readSettled(nats)
   const { duplicate } = await store.totals()
   const ledger = await askLedger(sources.views[0])
-  return { ...judgement, windows, settled, ledger, duplicatesFound: duplicate }
+  return {
+    ...judgement,
+    pushed: pushedWrongly(sources.dashboards),
+    windows,
+    settled,
+    ledger,
+    duplicatesFound: duplicate,
+  }
 }
 
 /** The ledger must say what the rows say, and agree with itself. */
@@ -97,13 +114,14 @@ const ledgerProblems = ({ ledger, counted, late, duplicatesFound }: Verdict): st
 
 /** What must not be, in words; empty when all is well. */
 export const problemsOf = (verdict: Verdict): string[] => {
-  const { lost, duplicated, strange, wronglyLate, windows, settled, counted } = verdict
+  const { lost, duplicated, strange, wronglyLate, pushed, windows, settled, counted } = verdict
   return [
     ...lost.map((id) => `lost: ${id}`),
     ...duplicated.map((id) => `more than once: ${id}`),
     ...strange.map((id) => `not as it was sent: ${id}`),
     ...wronglyLate.map((id) => `a dead letter that was not late: ${id}`),
     ...windows,
+    ...pushed,
     ...settled.problems,
     ...ledgerProblems(verdict),
     ...(settled.counted === counted ? [] : [`processors counted ${settled.counted} events, ${counted} are stored`]),
