@@ -1,4 +1,4 @@
-import type { Broker, ConsumeOptions, Delivery, StoredMessage } from './broker.ts'
+import { type Broker, type ConsumeOptions, type Delivery, Refused, type StoredMessage } from './broker.ts'
 
 const WATCHDOG_MS = 1_500
 
@@ -82,6 +82,22 @@ export async function* consumeOnce(
     clearInterval(watching)
     signal.removeEventListener('abort', stop)
     stop()
+  }
+}
+
+const MOST_TRIES = 4
+
+/**
+ * Repeats what may be repeated (a question, a purge) while nobody answers. Many in a row make up a takeover: one that
+ * got lost must not cost all that was read before it.
+ */
+export const patiently = async <T>(ask: () => Promise<T>): Promise<T> => {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (error instanceof Refused || tries === MOST_TRIES) throw error
+    }
   }
 }
 

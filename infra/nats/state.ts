@@ -15,7 +15,7 @@ import {
 } from '#schema/subjects.ts'
 import { onlyTrace } from '#schema/trace.ts'
 import { type Broker, type Headers, Refused } from './broker.ts'
-import { pause } from './follow.ts'
+import { patiently, pause } from './follow.ts'
 
 const REQUEST_TIMEOUT_MS = 2_000
 /** A server that refuses the same write this often, with the head where it was, will never take it. */
@@ -97,7 +97,7 @@ const publishBatch = async (broker: Broker, messages: BatchMessage[]): Promise<n
 export const createStateStore = (broker: Broker, partition: number): StateStore => {
   const stream = stateStream(partition)
 
-  const read = (key: string) => broker.last(stream, stateKey(partition, key))
+  const read = (key: string) => patiently(() => broker.last(stream, stateKey(partition, key)))
   const store = async (message: BatchMessage): Promise<number> => {
     const ack = await broker.publish(message.subject, message.data, headersOf(message), REQUEST_TIMEOUT_MS)
     if (!ack) throw new Error(`${message.subject} was answered without an acknowledgement`)
@@ -169,9 +169,9 @@ export const createStateStore = (broker: Broker, partition: number): StateStore 
     },
     async dropOrphans(keep, before) {
       const named = new Set(keep.map((ref) => stateKey(partition, segmentKey(ref.level, ref.id, '*')).slice(0, -1)))
-      for (const subject of await broker.subjects(stream, stateKey(partition, 'segment.>'))) {
+      for (const subject of await patiently(() => broker.subjects(stream, stateKey(partition, 'segment.>')))) {
         const segment = subject.slice(0, subject.lastIndexOf('.') + 1)
-        if (!named.has(segment)) await broker.purge(stream, subject, before)
+        if (!named.has(segment)) await patiently(() => broker.purge(stream, subject, before))
       }
     },
   }
