@@ -58,7 +58,7 @@ export interface ConsumeOptions {
   filters?: readonly string[]
   /**
    * A durable consumer of this name, made anew: a former one's position does not count, and whoever still reads it
-   * ends. Otherwise an ordered consumer of one's own.
+   * ends or gets a share of what this one is for. Otherwise an ordered consumer of one's own.
    */
   durable?: string
   /** Messages come without their data. */
