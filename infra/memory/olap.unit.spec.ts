@@ -1,0 +1,12 @@
+import { beforeEach } from 'vitest'
+import type { OlapWriter } from '#processors/ports.ts'
+import { deltasContract } from '#processors/storage/deltas.contract.ts'
+import { createMemoryOlap } from './olap.ts'
+import { createMemoryTables } from './tables.ts'
+
+let olap: OlapWriter
+beforeEach(() => {
+  olap = createMemoryOlap(createMemoryTables(2))
+})
+
+deltasContract('the store in memory', () => olap)
