@@ -1,0 +1,100 @@
+import type { MetricRequest } from '#gateway/live/metric-reader.ts'
+import type { Point } from '#gateway/live/points.ts'
+import type { Update } from '#gateway/live/subscription.ts'
+import { MillraceError } from '#schema/errors.ts'
+import type { Cluster } from './cluster.ts'
+import { askProcess } from './rpc.ts'
+import { TENANT } from './settings.ts'
+import type { World } from './world.ts'
+
+export const pointKey = ({ windowStart, dimensions }: Point): string => JSON.stringify([windowStart, dimensions])
+
+export interface Dashboard {
+  request: MetricRequest
+  /** The last that was pushed of each point. */
+  points: Map<string, Point>
+  /** Asks its gateway for nothing more than what comes next. */
+  isWaiting(): boolean
+}
+
+const REQUESTS: readonly MetricRequest[] = [
+  { metric: 'events', windowMs: 10_000 },
+  { metric: 'events', windowMs: 60_000 },
+  { metric: 'by_path', windowMs: 20_000 },
+  { metric: 'amount', windowMs: 10_000 },
+  { metric: 'amount', windowMs: 10_000, by: [] },
+  { metric: 'people', windowMs: 20_000 },
+  { metric: 'largest', windowMs: 60_000 },
+]
+
+const pause = (world: World, ms: number): Promise<void> =>
+  new Promise((resolve) => void world.scheduler.after(ms, resolve))
+
+const isSame = (one: Point | undefined, other: Point): boolean =>
+  one !== undefined &&
+  one.revision === other.revision &&
+  one.status === other.status &&
+  one.value === other.value &&
+  one.events === other.events
+
+/** A dashboard that comes back with its cursor, to any gateway, whenever its connection ends. */
+const openDashboard = (world: World, cluster: Cluster, number: number): Dashboard => {
+  const { random } = world
+  const request = random.pick(REQUESTS)
+  const points = new Map<string, Point>()
+  let cursor: string | undefined
+  let waiting = false
+  const fail = (what: string, point: Point): void =>
+    void world.failures.push(`dashboard ${number} (${JSON.stringify(request)}): ${what}: ${JSON.stringify(point)}`)
+
+  const take = ({ kind, points: pushed, cursor: next }: Update): void => {
+    if (kind !== 'DELTA') points.clear()
+    for (const point of pushed) {
+      const known = points.get(pointKey(point))
+      if (isSame(known, point)) fail('a point was pushed twice', point)
+      if (known && known.revision > point.revision) fail(`a point went back from ${known.revision}`, point)
+      points.set(pointKey(point), point)
+    }
+    cursor = next
+  }
+
+  const follow = async (): Promise<void> => {
+    const gateway = random.pick(cluster.gateways).current()
+    if (!gateway.serving()) throw new Error('connection refused')
+    const { reader } = await gateway.services
+    const ask = <T>(question: () => Promise<T>) => askProcess(world, gateway.process, question)
+    const updates = await ask(() => reader.subscribe(TENANT, { ...request, last: 1_000, after: cursor }))
+    try {
+      for (;;) {
+        waiting = true
+        const result = await ask(() => updates.next())
+        waiting = false
+        // The connection goes while an update is under way: it must come again.
+        if (result.done || random.chance(0.03)) return
+        take(result.value)
+      }
+    } finally {
+      waiting = false
+      void ask(async () => updates.return?.()).catch(() => undefined)
+    }
+  }
+
+  const run = async (): Promise<void> => {
+    for (;;) {
+      try {
+        await follow()
+      } catch (error) {
+        if (error instanceof MillraceError && !error.retryable && error.code !== 'METRIC_UNKNOWN') {
+          world.failures.push(`dashboard ${number} was refused: ${error.code} ${error.message}`)
+          return
+        }
+      }
+      await pause(world, 50 + random.exponential(500))
+    }
+  }
+  void run()
+  return { request, points, isWaiting: () => waiting }
+}
+
+export const openDashboards = (world: World, cluster: Cluster): Dashboard[] =>
+  Array.from({ length: world.random.whole(1, 3) }, (_, i) => openDashboard(world, cluster, i))
