@@ -1,6 +1,6 @@
 import type { Nats } from '#infra/nats/connect.ts'
 import { createStateStore } from '#infra/nats/state.ts'
-import { ask, type MetricChoice, pointKey, readMetric } from '#infra/testing/graphql.ts'
+import { ask, type MetricChoice, type Point, pointKey, readMetric } from '#infra/testing/graphql.ts'
 import type { TestProduct } from '#infra/testing/product.ts'
 import { readSettlements } from '#infra/testing/settlements.ts'
 import type { Store } from '#infra/testing/store.ts'
@@ -9,7 +9,7 @@ import { logStream } from '#schema/subjects.ts'
 import { PARTITIONS } from './arena.ts'
 import type { StoredEvent, StoredLetter } from './judge.ts'
 import { orderProblems } from './order.ts'
-import { comparable, type Windows, windowsOf } from './windows.ts'
+import { comparable, type Windows } from './windows.ts'
 
 const SETTLES_MS = 120_000
 const EVERY = Array.from({ length: PARTITIONS }, (_, partition) => partition)
@@ -89,10 +89,8 @@ const wholeRange = (): { from: string; to: string } => {
 }
 
 /** Query.metric of every window that there may be. A gateway that is still being started is asked again. */
-export const askWindows = async (view: TestProduct, choice: MetricChoice): Promise<Windows> => {
-  const points = await until(`an answer to ${choice.name}`, () => readMetric(view, choice, wholeRange()))
-  return windowsOf(points.values())
-}
+export const askWindows = (view: TestProduct, choice: MetricChoice): Promise<Map<string, Point>> =>
+  until(`an answer to ${choice.name}`, () => readMetric(view, choice, wholeRange()))
 
 /** Query.ledger of the whole run, as numbers. */
 export interface Ledger {

@@ -15,7 +15,7 @@ import {
   type Settled,
 } from './evidence.ts'
 import { type Judgement, judge, type StoredEvent } from './judge.ts'
-import { type CountedEvent, countWindows, differences, windowsOf } from './windows.ts'
+import { type CountedEvent, countWindows, differences, disagreements, windowsOf } from './windows.ts'
 
 export interface Verdict extends Judgement {
   /** What dashboards were pushed that they should not have been, in words. */
@@ -66,12 +66,14 @@ const compareWindows = async (
   }
   for (const choice of CHOICES) {
     const expected = countWindows(events, { ...choice, sizeMs: SIZES_MS[choice.window] })
-    for (const view of views) {
-      const who = `Query.metric of ${nameOf(choice)} at ${view.endpoints.graphql}`
-      add(who, differences(expected, await askWindows(view, choice)))
-    }
     const { subscriber } = dashboards.all.find((one) => one.choice === choice)!
     add(`pushed ${nameOf(choice)}`, differences(expected, windowsOf(subscriber.points.values())))
+    for (const view of views) {
+      const who = `Query.metric of ${nameOf(choice)} at ${view.endpoints.graphql}`
+      const asked = await askWindows(view, choice)
+      add(who, differences(expected, windowsOf(asked.values())))
+      add(`${who} and pushed`, disagreements(asked, subscriber.points))
+    }
   }
   return found
 }

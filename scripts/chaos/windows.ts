@@ -92,6 +92,15 @@ export const countWindows = (events: readonly CountedEvent[], { name, sizeMs, by
 export const windowsOf = (points: Iterable<Point>): Windows =>
   new Map([...points].map((point) => [pointKey(point), [comparable(point.value), Number(point.events)]]))
 
+/** Points that two say differently though both have them: their status or how often they changed. */
+export const disagreements = (ones: ReadonlyMap<string, Point>, others: ReadonlyMap<string, Point>): string[] => {
+  const show = ({ status, revision }: Point) => `${status}, revision ${revision}`
+  return [...ones].flatMap(([key, one]) => {
+    const other = others.get(key)
+    return other && show(one) !== show(other) ? [`${key}: ${show(one)}; the other has ${show(other)}`] : []
+  })
+}
+
 /** Each window in which the two differ, in words. */
 export const differences = (expected: Windows, found: Windows): string[] => {
   const show = (windows: Windows, key: string) => windows.get(key)?.join(' of ') ?? 'nothing'

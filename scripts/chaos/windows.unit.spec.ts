@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { pointKey } from '#infra/testing/graphql.ts'
-import { type CountedEvent, countWindows, differences } from './windows.ts'
+import { type Point, pointKey } from '#infra/testing/graphql.ts'
+import { type CountedEvent, countWindows, differences, disagreements } from './windows.ts'
 
 const T0 = Date.UTC(2026, 0, 1)
 const MINUTE = 60_000
@@ -53,4 +53,21 @@ test('a window that differs, is missing or is too many is told', () => {
     ['d', [4, 4]],
   ] as const) as Parameters<typeof differences>[0]
   expect(differences(expected, found).map((line) => line[0])).toEqual(['b', 'c', 'd'])
+})
+
+test('two that have a point must agree on its status and revision', () => {
+  const point = (fields: Partial<Point>): Point => ({
+    windowStart: new Date(T0).toISOString(),
+    dimensions: [],
+    value: 1,
+    events: '1',
+    status: 'COMPLETE',
+    revision: 1,
+    ...fields,
+  })
+  const one = new Map([['a', point({})]])
+  expect(disagreements(one, new Map([['a', point({})]]))).toEqual([])
+  expect(disagreements(one, new Map())).toEqual([])
+  expect(disagreements(one, new Map([['a', point({ revision: 2 })]]))).toHaveLength(1)
+  expect(disagreements(one, new Map([['a', point({ status: 'FINAL' })]]))).toHaveLength(1)
 })
