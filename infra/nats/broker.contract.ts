@@ -110,6 +110,7 @@ export const brokerContract = (name: string, open: OpenBroker): void => {
       await publish(AGGREGATES, '2', never)
       await publish(AGGREGATES, '3', never)
       expect(text(await broker.last(STATE, AGGREGATES))).toBe('3')
+      expect(['3', undefined]).toContain(text(await broker.lastCopy(STATE, AGGREGATES)))
       expect(text(await broker.next(STATE, AGGREGATES, 1))).toBe('2')
       expect(text(await broker.next(STATE, 'aggregates.*.*.0', 3))).toBe('3')
       expect(await broker.next(STATE, AGGREGATES, 4)).toBeNull()

@@ -153,7 +153,7 @@ export const createStateStore = (broker: Broker, partition: number): StateStore 
     async readChunk(ref, number) {
       const key = segmentKey(ref.level, ref.id, number)
       // It never changes, so whichever replica has it is right.
-      const message = (await broker.lastCopy(stream, stateKey(partition, key))) ?? (await read(key))
+      const message = (await patiently(() => broker.lastCopy(stream, stateKey(partition, key)))) ?? (await read(key))
       if (!message) throw new Error(`segment ${ref.id} of partition ${partition} lacks chunk ${number}`)
       return decodeSegment([message.data])
     },

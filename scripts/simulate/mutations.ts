@@ -24,7 +24,7 @@ export const MUTATIONS: readonly Mutation[] = [
         file: 'processors/runtime/owner.ts',
         find: 'const revision = await state.claim(head, before.revision)',
         replace:
-          'await Promise.all(head.manifest.map(state.readSegment)); const late = await state.head(); head.epoch = (late.head?.epoch ?? 0) + 1; const revision = await state.claim(head, late.revision)',
+          'await Promise.all(head.manifest.map((ref) => state.readChunk(ref, 0))); const late = await state.head(); head.epoch = (late.head?.epoch ?? 0) + 1; const revision = await state.claim(head, late.revision)',
       },
     ],
   },

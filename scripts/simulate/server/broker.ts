@@ -55,6 +55,11 @@ export const createSimBroker = (server: SimServer, connection: Connection, rando
     range: (stream) => connection.ask(() => server.stream(stream).range(server.now()), API_TIMEOUT_MS),
     subjects: (stream, filter) => connection.ask(() => server.stream(stream).subjects(filter), API_TIMEOUT_MS),
     last: (stream, subject) => connection.ask(() => server.stream(stream).last(subject), API_TIMEOUT_MS),
+    lastCopy: (stream, subject) => {
+      // A replica that is behind has nothing.
+      const read = () => (random.chance(0.1) ? null : server.stream(stream).last(subject))
+      return connection.ask(read, API_TIMEOUT_MS)
+    },
     next: (stream, subject, sequence) =>
       connection.ask(() => server.stream(stream).next([subject], sequence), API_TIMEOUT_MS),
     async *batch(stream, sequence, count) {
