@@ -203,7 +203,7 @@ const defineAll = async (): Promise<void> => {
 /** What storage is away for: definitions, settings and clocks change on the way. */
 const meanwhile = async (): Promise<void> => {
   await send(40)
-  await control({ kind: 'tenant', tenant: 'main', version: 1, latenessHorizonMs: 5 * MINUTE, outOfOrdernessMs: 1_000 })
+  await control({ kind: 'tenant', tenant: 'main', version: 1, latenessHorizonMs: 5 * MINUTE, outOfOrdernessMs: 90_000 })
   await control(metric('views', 2, { event: 'page_view' }))
   await send(40)
   await control({ kind: 'deleteMetric', tenant: 'main', name: 'brief', version: 2 })
@@ -255,6 +255,7 @@ it('refills deltas that have expired exactly, through kills on the way', async (
   for (const [name, rows] of Object.entries(expected)) expect([name, refilled[name]]).toEqual([name, rows])
   expect(expected.dead.length).toBeGreaterThan(20)
   expect(expected.holes).toEqual([])
+  expect(expected.state.filter(([, kind]) => kind === 'tenant')).toHaveLength(PARTITIONS)
   expect(await number(undisturbed.olap, 'SELECT sum(corrections) FROM minly_aggs')).toBeGreaterThan(20)
   await second.close()
   await undisturbed.close()
