@@ -119,6 +119,8 @@ export const createLiveView = (options: LiveViewOptions) => {
   const sweep = (): void => current?.sweep(clock.now(), isCurrent)
   const sweeping = setInterval(sweep, SWEEP_MS)
   sweeping.unref()
+  // A definition may be known here after the checkpoint in which it took effect, and nothing else may come for long.
+  const stopDefinitions = metrics.onChange((tenant) => wake([tenant]))
   run()
 
   /** Resolves with true when `isTrue` holds, with false at the deadline or when the signal aborts. */
@@ -204,6 +206,7 @@ export const createLiveView = (options: LiveViewOptions) => {
     async close(): Promise<void> {
       closed.abort()
       clearInterval(sweeping)
+      stopDefinitions()
       await Promise.all(following.map((follower) => follower.stop()))
     },
   }

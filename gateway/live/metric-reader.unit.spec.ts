@@ -389,12 +389,30 @@ test('a subscription ends with METRIC_UNKNOWN when its metric is deleted and is 
   const record = { definition: definition({ version: 2 }), deleted: false, active: true }
   await metrics.put(TENANT, record, metrics.get(TENANT, 'views'))
   checkpoints.commit(0, [row(at(0), ['DE', '/a'], 3, { version: 2 })])
-  const [reset] = await client.pull()
-  expect([reset.kind, reset.points.map(brief)]).toEqual(['RESET', [[0, 'DE//a', 3, 'PROVISIONAL', 1]]])
+  // At once, with nothing yet; then what the new version counts.
+  const updates = (await client.pull()).map(({ kind, points }) => [kind, points.map(brief)])
+  expect(updates).toEqual([
+    ['RESET', []],
+    ['DELTA', [[0, 'DE//a', 3, 'PROVISIONAL', 1]]],
+  ])
   await metrics.put(TENANT, { ...record, deleted: true }, record)
   checkpoints.commit(0, [row(at(0), ['DE', '/a'], 3, { version: 2 })])
   await expect(client.next()).rejects.toMatchObject({ code: 'METRIC_UNKNOWN' })
   expect(reader.watched()).toBe(0)
+})
+
+test('a subscription is reset when its gateway learns of a new definition, though no checkpoint comes after it', async () => {
+  const { checkpoints, metrics, gateway } = await setUp()
+  const { reader } = await gateway()
+  checkpoints.commit(0, [row(at(0), ['DE', '/a'], 1)])
+  const client = createPuller(await reader.subscribe(TENANT, { ...request(), last: 9 }))
+  await client.pull()
+  checkpoints.commit(0, [row(at(0), ['DE', '/a'], 3, { version: 2 })])
+  expect(await client.pull()).toEqual([])
+  const record = { definition: definition({ version: 2 }), deleted: false, active: true }
+  await metrics.put(TENANT, record, metrics.get(TENANT, 'views'))
+  const reset = await client.next()
+  expect([reset.kind, reset.points.map(brief)]).toEqual(['RESET', [[0, 'DE//a', 3, 'PROVISIONAL', 1]]])
 })
 
 test('a cursor without by outlives a change of the dimensions: it gets a RESET, not a refusal', async () => {

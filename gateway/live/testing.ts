@@ -42,6 +42,7 @@ export const liveClock = (watermark: number, over: Partial<Clock> = {}): Clock =
 
 export const fakeMetricStore = (...definitions: MetricDefinition[]): MetricStore => {
   const records = new Map<string, MetricRecord>()
+  const listeners = new Set<(tenant: string, record: MetricRecord) => void>()
   for (const one of definitions) records.set(`${TENANT} ${one.name}`, { definition: one, deleted: false, active: true })
   return {
     get: (tenant, name) => records.get(`${tenant} ${name}`),
@@ -51,9 +52,13 @@ export const fakeMetricStore = (...definitions: MetricDefinition[]): MetricStore
       const key = `${tenant} ${record.definition.name}`
       if (records.get(key) !== replaces) return false
       records.set(key, record)
+      for (const listener of listeners) listener(tenant, record)
       return true
     },
-    onChange: () => () => {},
+    onChange(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
   }
 }
 
