@@ -51,7 +51,7 @@ export const createWorld = (seed: number, say: Say = ignore): World => {
   const random = createRandom(seed, 1)
   const scheduler = createScheduler()
   const partitions = random.whole(1, 3)
-  const server = createServer(allStreams(partitions), () => Math.floor(BEGIN_MS + scheduler.now()))
+  const server = createServer(allStreams(partitions), () => Math.floor(BEGIN_MS + scheduler.now()), random)
   const connections = new Map<SimProcess, Connection>()
   const failures: string[] = []
   const at = (line: string): void => say(`${(scheduler.now() / 1000).toFixed(3)} ${line}`)

@@ -1,14 +1,18 @@
 import type { Ack } from '#infra/nats/broker.ts'
+import type { Random } from '#scripts/demo/random.ts'
 import type { Publication } from './batches.ts'
 import { createConsumer, type SimConsumer } from './consumer.ts'
 import { createStream, type SimStream, type StreamSettings } from './stream.ts'
 import { matches } from './subjects.ts'
 
+/** Messages that a durable consumer may hand out again after a crash. */
+const MOST_REDELIVERED = 5
+
 /**
  * The simulated nats-server: streams, consumers and core subjects, without a network (that is network.ts). One object
  * for its whole life; a crash takes from it what a crash takes from the real one.
  */
-export const createServer = (settings: readonly StreamSettings[], now: () => number) => {
+export const createServer = (settings: readonly StreamSettings[], now: () => number, random: Random) => {
   const streams = new Map<string, SimStream>(settings.map((one) => [one.name, createStream(one)]))
   const durables = new Map<string, SimConsumer>()
   const subscribers = new Set<{ subject: string; onText: (text: string) => void }>()
@@ -63,6 +67,7 @@ export const createServer = (settings: readonly StreamSettings[], now: () => num
       running = true
       life++
       for (const one of streams.values()) one.restart()
+      for (const consumer of durables.values()) consumer.goBack(random.whole(0, MOST_REDELIVERED))
     },
   }
 }

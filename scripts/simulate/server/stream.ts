@@ -12,7 +12,9 @@ export interface StreamSettings {
   maxPerSubject: number
 }
 
+/** Of a single message, and within an atomic batch. */
 const WRONG_SEQUENCE = 10071
+const WRONG_SEQUENCE_IN_BATCH = 10164
 
 const toStored = (seq: number, storedAt: number, { subject, data, headers }: Publication): StoredMessage => ({
   subject,
@@ -85,11 +87,11 @@ export const createStream = (settings: StreamSettings) => {
     nextExpiry = Math.min(Number.POSITIVE_INFINITY, ...expiresAt.values())
   }
 
-  const check = ({ subject, headers }: Publication): void => {
+  const check = ({ subject, headers }: Publication, code: number): void => {
     const expected = headers['Nats-Expected-Last-Subject-Sequence']
     if (expected === undefined) return
     const last = bySubject.get(subject) ?? 0
-    if (Number(expected) !== last) throw new Refused(WRONG_SEQUENCE, `wrong last sequence: ${last}`)
+    if (Number(expected) !== last) throw new Refused(code, `wrong last sequence: ${last}`)
   }
 
   const store = (publication: Publication, now: number): number => {
@@ -129,7 +131,7 @@ export const createStream = (settings: StreamSettings) => {
       if (headers['Nats-Batch-Id'] !== undefined) {
         const whole = batches.stage(publication, now)
         if (!whole) return null
-        for (const message of whole) check(message)
+        for (const message of whole) check(message, WRONG_SEQUENCE_IN_BATCH)
         let seq = 0
         for (const message of whole) seq = store(message, now)
         tell()
@@ -137,7 +139,7 @@ export const createStream = (settings: StreamSettings) => {
       }
       const before = known(headers, now)
       if (before) return before
-      check(publication)
+      check(publication, WRONG_SEQUENCE)
       const seq = store(publication, now)
       const id = headers['Nats-Msg-Id']
       if (id !== undefined) ids.set(id, { seq, at: now })

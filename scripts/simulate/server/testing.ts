@@ -13,7 +13,7 @@ const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(res
 /** A simulated server of one partition in fair weather, whose time goes on by itself while a test awaits it. */
 export const openSimulatedServer = (random: Random) => {
   const scheduler = createScheduler()
-  const server = createServer(allStreams(1), () => Math.floor(BEGIN_MS + scheduler.now()))
+  const server = createServer(allStreams(1), () => Math.floor(BEGIN_MS + scheduler.now()), random)
   const process = createProcess(scheduler, random, 'test', 0)
   const connection = createConnection(server, process, scheduler, random, { ...FAIR })
   const broker: Broker = createSimBroker(server, connection, random)
