@@ -71,12 +71,11 @@ function* idPieces(ids: readonly SegmentIds[]): Generator<SegmentIds> {
   }
 }
 
-/** Encodes into at least one chunk. Definitions and clocks stand in the first. */
+/** Encodes into at least one chunk. Definitions stand in the first. */
 export const encodeSegment = (segment: Segment): Uint8Array[] => {
   const chunks: Uint8Array[] = []
   let header: ChunkHeader = {
     ...bare(),
-    clocks: segment.clocks,
     definitions: segment.definitions,
     tenants: segment.tenants,
   }
@@ -90,6 +89,12 @@ export const encodeSegment = (segment: Segment): Uint8Array[] => {
     ids = []
     bytes = 0
   }
+  for (const clock of segment.clocks) {
+    const size = JSON.stringify(clock).length + 1
+    if (bytes > 0 && bytes + size > CHUNK_BYTES) close()
+    header.clocks.push(clock)
+    bytes += size
+  }
   for (const row of piecesOf(segment.rows)) {
     const text = packRow(row)
     const size = Buffer.byteLength(text) + 1
@@ -97,9 +102,10 @@ export const encodeSegment = (segment: Segment): Uint8Array[] => {
     bytes += size + groups.add(row, text)
   }
   for (const piece of idPieces(segment.ids)) {
-    const size = piece.words.length * WORD_BYTES
+    const entry = { tenant: piece.tenant, source: piece.source, words: piece.words.length }
+    const size = piece.words.length * WORD_BYTES + JSON.stringify(entry).length + 1
     if (bytes > 0 && bytes + size > CHUNK_BYTES) close()
-    header.ids.push({ tenant: piece.tenant, source: piece.source, words: piece.words.length })
+    header.ids.push(entry)
     ids.push(piece)
     bytes += size
   }
@@ -125,7 +131,7 @@ export const decodeSegment = (chunks: readonly Uint8Array[]): Segment => {
     }
     for (const row of header.rows ?? []) segment.rows.push(row)
     for (const group of header.groups ?? []) for (const row of unpackRows(group)) segment.rows.push(row)
-    segment.clocks.push(...header.clocks)
+    for (const clock of header.clocks) segment.clocks.push(clock)
     segment.definitions.push(...header.definitions)
     segment.tenants.push(...header.tenants)
   }

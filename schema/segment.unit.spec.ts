@@ -39,15 +39,24 @@ test('a segment of many megabytes comes back from chunks that each fit a message
   expect(back.ids.flatMap((ids) => [...ids.words])).toEqual([...words])
 })
 
-test('rows whose text has more bytes than characters, and sets of any size, fit messages as well', () => {
+test('rows whose text has more bytes than characters, sets of any size and many clocks fit messages as well', () => {
   const text = '\u65e5\u672c'.repeat(128)
   const rows = Array.from({ length: 2_000 }, (_, i) => row({ start: i, dims: [text, text, text, text] }))
   const members = Array.from({ length: 150_000 }, (_, i) => 9_007_199_254_740_991 - i)
   const set = row({ start: -1, events: 7, corrections: 2, n: 7, revision: 5, members })
-  const chunks = encodeSegment({ ...emptySegment(), rows: [...rows, set] })
+  const clocks = Array.from({ length: 10_000 }, (_, i) => ({
+    tenant: 'main',
+    source: `import-${i}-${'x'.repeat(100)}`,
+    watermark: 1_800_000_000_000,
+    idle: true,
+  }))
+  const ids = clocks.map(({ tenant, source }, i) => ({ tenant, source, words: Uint32Array.of(i, 2, 3, 4, 5) }))
+  const chunks = encodeSegment({ ...emptySegment(), rows: [...rows, set], clocks, ids })
   expect(Math.max(...chunks.map(({ length }) => length))).toBeLessThan(1_000_000)
   const back = mergeSegments([decodeSegment(chunks)])
   expect(back.rows).toEqual([...rows, set])
+  expect(back.clocks).toEqual(clocks)
+  expect(back.ids).toEqual(ids)
 })
 
 test('merging in any grouping says the same', () => {

@@ -12,7 +12,7 @@ import { startTestNats, type TestNats } from '../testing/nats.ts'
 import { collectorOn, ownPartition } from '../testing/pipeline.ts'
 import { connectNats, type Nats } from './connect.ts'
 import { createLogWriter } from './log.ts'
-import { createOutputFeed } from './outputs.ts'
+import { createCheckpointFeed, createOutputFeed } from './outputs.ts'
 import { ensureDeployment } from './setup.ts'
 
 const VIEWS: ControlRecord = {
@@ -154,11 +154,31 @@ test('whatever is written into the log beside the gateways, partition and store 
 
 test('a frame of a newer format stops the partition in words, and nothing after it is skipped', async () => {
   const failures: string[] = []
-  const owner = ownPartition(nats, (error) => failures.push(String(error)))
+  const owner = ownPartition(nats, { onFailure: (error) => failures.push(String(error)) })
   await write(line({}, { id: 'newer' }), { [HEADERS.format]: '99' })
   await collectorOn(nats).collect({ tenant: 'main', events: [{ id: 'after', name: 'view' }] })
   await vi.waitFor(() => expect(failures).toHaveLength(1), PATIENCE)
   expect(failures[0]).toContain('message 2 of the log has format 99; this version reads up to 1')
   expect(owner.committed()?.sequence ?? 1).toBe(1)
+  await owner.stop()
+})
+
+test('a client that names a source of its own for each event does not stop the partition', async () => {
+  const sources = 9_000
+  for (let at = 0; at < sources; at += 1_500) {
+    const lines = Array.from({ length: 1_500 }, (_, i) =>
+      line({ source: `import-${at + i}-${'x'.repeat(100)}` }, { id: `${at + i}` }),
+    )
+    await write(lines.join('\n'))
+  }
+  const owner = ownPartition(nats, { importIdleMs: 100 })
+  const feed = createCheckpointFeed(nats.broker)
+  const counted = async () => (await feed.load(0))?.rows.reduce((sum, { events }) => sum + events, 0)
+  await vi.waitFor(async () => expect(await counted()).toBe(sources), PATIENCE)
+  // Nor does it keep the others' windows open: all its clocks are told to be idle.
+  const idle = async () => (await feed.load(0))?.clocks.filter((clock) => clock.idle).length
+  await vi.waitFor(async () => {
+    expect(await idle()).toBe(sources)
+  }, PATIENCE)
   await owner.stop()
 })

@@ -48,8 +48,13 @@ export const sendUntilItFails = (nats: Nats, clients: number) => {
   }
 }
 
+interface OwnOptions {
+  onFailure?: (error: unknown) => void
+  importIdleMs?: number
+}
+
 /** An owner of partition 0; `committed` is the newest head whose write was acknowledged. */
-export const ownPartition = (nats: Nats, onFailure: (error: unknown) => void = () => undefined) => {
+export const ownPartition = (nats: Nats, { onFailure = () => {}, importIdleMs = 3_600_000 }: OwnOptions = {}) => {
   const stopping = new AbortController()
   const state = createStateStore(nats.broker, 0)
   let committed: Head | undefined
@@ -68,7 +73,7 @@ export const ownPartition = (nats: Nats, onFailure: (error: unknown) => void = (
       },
       reports: { publish() {}, partitions: () => [] },
       seed: Uint32Array.of(1, 2, 3, 4),
-      settings: { checkpointMs: 10, liveIdleMs: 3_600_000, importIdleMs: 3_600_000 },
+      settings: { checkpointMs: 10, liveIdleMs: 3_600_000, importIdleMs },
       clock: { now: Date.now, monotonic: () => performance.now() },
       logger: silent,
       metrics: { checkpoint() {}, hole() {} },

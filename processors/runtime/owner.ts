@@ -25,6 +25,8 @@ const MOST_PENDING_SERIES = 20_000
 /** A settlement is one message, and the frame that passes the bound is in it as well. */
 const MOST_PENDING_ENTRIES = 500
 const TICK_MS = 1_000
+/** Clocks of one tick: it is one message. */
+const MOST_TICKED = 2_000
 const MARKS_MS = 60_000
 
 export interface OwnerMetrics {
@@ -162,6 +164,8 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
 
   const readOn = async (): Promise<void> => {
     for await (const message of log.read(fold.sequence + 1, stopping)) {
+      // What was delivered already would go past the bounds of the last checkpoint.
+      if (stopping.aborted) return
       const before = fold.pendingEvents
       for (const touched of fold.apply(message)) ticker.touched(touched, clock.monotonic())
       spans.read(message)
@@ -216,7 +220,9 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
       if (stopping.aborted) return
       try {
         const clocks = ticker.due(deps.reports.partitions(), clock.monotonic())
-        if (clocks.length > 0) await log.append({ kind: 'tick', clocks })
+        for (let at = 0; at < clocks.length; at += MOST_TICKED) {
+          await log.append({ kind: 'tick', clocks: clocks.slice(at, at + MOST_TICKED) })
+        }
         await report()
       } catch (error) {
         // Neither a tick nor a report is owed: the next second brings another.
