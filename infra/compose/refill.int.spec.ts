@@ -28,7 +28,7 @@ const KILLS = join(import.meta.dirname, 'fixtures/store-until-killed.ts')
 const encoder = new TextEncoder()
 const logger = { info() {}, warn() {}, error() {} }
 
-const metrics = { get: () => undefined } as unknown as MetricStore
+const metrics = { get: () => undefined, onChange: () => () => {} } as unknown as MetricStore
 
 let server: TestNats
 let nats: Nats
