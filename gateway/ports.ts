@@ -3,7 +3,7 @@ import type { EventLine } from '#schema/event.ts'
 import type { ControlRecord } from '#schema/frame.ts'
 import type { KeyRecord } from '#schema/keys.ts'
 import type { Received } from '#schema/ledger.ts'
-import type { MetricRecord } from '#schema/metric.ts'
+import type { MetricDefinition, MetricRecord } from '#schema/metric.ts'
 import type { PartitionReport, StorageReport } from '#schema/report.ts'
 import type { TraceHeaders } from '#schema/trace.ts'
 
@@ -90,12 +90,21 @@ export interface EventTail {
   find(tenant: string, id: string, after: readonly number[]): Promise<TailCopy[]>
 }
 
+/** The next definition of a metric; null when it was deleted. */
+export interface MetricChange {
+  name: string
+  version: number
+  definition: MetricDefinition | null
+}
+
 export interface TailCopy {
   partition: number
   sequence: number
   line: EventLine
   /** What became of it; null while it is not settled. */
   outcome: Outcome | null
+  /** Changes of the tenant's metrics that stand before it and after what the store holds, oldest first. */
+  changes: MetricChange[]
 }
 
 export interface GeoIp {

@@ -1,7 +1,7 @@
-import { SOURCE_PATTERN } from '#schema/event-line.ts'
-import type { ControlRecord } from '#schema/frame.ts'
-import { checkMetric } from '#schema/metric-check.ts'
-import { isName } from '#schema/subjects.ts'
+import { SOURCE_PATTERN } from './event-line.ts'
+import type { ControlRecord } from './frame.ts'
+import { checkMetric } from './metric-check.ts'
+import { isName } from './subjects.ts'
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
 

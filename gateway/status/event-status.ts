@@ -1,6 +1,7 @@
-import type { EventTail, OlapReader, TailCopy, WallClock } from '#gateway/ports.ts'
+import type { EventTail, MetricChange, OlapReader, TailCopy, WallClock } from '#gateway/ports.ts'
 import type { EventLine } from '#schema/event.ts'
 import { FUTURE_LIMIT_MS, RETENTION } from '#schema/limits.ts'
+import type { MetricDefinition } from '#schema/metric.ts'
 import type { Copies } from '#schema/olap.ts'
 import { uuidV7Time } from '#schema/time.ts'
 import { windowNames } from '#schema/window-names.ts'
@@ -32,6 +33,8 @@ interface Found {
   sequence: number
   /** Of an event that counted. */
   line?: EventLine
+  /** Changes of metrics before it that the store may not have. */
+  changes?: readonly MetricChange[]
   reason?: string
 }
 
@@ -52,11 +55,11 @@ const searchedFrom = (id: string, around: number | undefined, now: number): numb
   return sent === null ? kept : Math.max(kept, sent - FUTURE_LIMIT_MS)
 }
 
-const fromTail = ({ partition, sequence, line, outcome }: TailCopy): Found => {
+const fromTail = ({ partition, sequence, line, outcome, changes }: TailCopy): Found => {
   const place = { partition, sequence }
   switch (outcome) {
     case 'C':
-      return { ...place, stage: 'COUNTED', line }
+      return { ...place, stage: 'COUNTED', line, changes }
     case 'L':
       return { ...place, stage: 'LATE', reason: REASONS.LATE }
     case 'I':
@@ -88,6 +91,17 @@ const RANK: Record<EventStage, number> = { ACCEPTED: 0, INVALID: 2, LATE: 3, COU
 const rank = ({ stage, line }: Found): number => (stage === 'COUNTED' && !line ? 1 : RANK[stage])
 const further = (a: Found, b: Found): Found => (rank(b) > rank(a) ? b : a)
 
+/** Definitions in force after the changes; one that the store has already, or a later one, stays. */
+const changed = (definitions: readonly MetricDefinition[], changes: readonly MetricChange[]): MetricDefinition[] => {
+  const byName = new Map(definitions.map((definition) => [definition.name, definition]))
+  for (const { name, version, definition } of changes) {
+    if ((byName.get(name)?.version ?? 0) >= version) continue
+    if (definition) byName.set(name, definition)
+    else byName.delete(name)
+  }
+  return [...byName.values()]
+}
+
 /**
  * What became of one event: first the store, which says up to where of each log it has everything, then the rest of the
  * logs. An event that was acknowledged before the question is in one or the other. Null when there is none.
@@ -100,8 +114,8 @@ export const createEventStatus =
     const waiting = await tail.find(tenant, id, copies.sequences)
     const all = [...fromStore(copies), ...waiting.map(fromTail)]
     if (all.length === 0) return null
-    const { stage, partition, sequence, line, reason = null } = all.reduce(further)
-    const definitions = line ? await olap.definitions({ tenant, partition, sequence }) : []
+    const { stage, partition, sequence, line, changes = [], reason = null } = all.reduce(further)
+    const definitions = line ? changed(await olap.definitions({ tenant, partition, sequence }), changes) : []
     return {
       id,
       stage,

@@ -32,7 +32,13 @@ const views: MetricDefinition = {
   version: 1,
 }
 const NOTHING: Copies = { stored: null, deadLetter: null, duplicate: null, occurrences: 0, sequences: [5, 7] }
-const copy = (outcome: TailCopy['outcome'], sequence = 8): TailCopy => ({ partition: 1, sequence, line, outcome })
+const copy = (outcome: TailCopy['outcome'], sequence = 8): TailCopy => ({
+  partition: 1,
+  sequence,
+  line,
+  outcome,
+  changes: [],
+})
 
 const setUp = ({ copies = {}, tail = [] }: { copies?: Partial<Copies>; tail?: TailCopy[] }) => {
   const asked: { copies: CopiesQuery[]; definitions: DefinitionsQuery[]; after: (readonly number[])[] } = {
@@ -126,4 +132,14 @@ test.each([
   const { asked, read } = setUp({ tail: [copy(null)] })
   expect(await read('main', id, around)).toMatchObject({ searchedFrom: from })
   expect(asked.copies).toEqual([{ tenant: 'main', id, from }])
+})
+
+test('windows of an event that is not stored yet follow what the log says of metrics before it', async () => {
+  const changes = [
+    { name: 'clicks', version: 1, definition: { ...views, name: 'clicks' } },
+    { name: 'page_views', version: 2, definition: null },
+    { name: 'clicks', version: 2, definition: { ...views, name: 'clicks', version: 2, windows: [views.windows[0]] } },
+  ]
+  const { read } = setUp({ tail: [{ ...copy('C'), changes }] })
+  expect((await read('main', 'a'))?.windows).toEqual(['clicks PT1M 2026-05-01T12:01:00.000Z'])
 })

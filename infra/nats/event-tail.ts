@@ -1,5 +1,6 @@
-import type { EventTail, TailCopy } from '#gateway/ports.ts'
+import type { EventTail, MetricChange, TailCopy } from '#gateway/ports.ts'
 import { decodeOutcomes, type Outcome } from '#schema/checkpoint.ts'
+import { readControl } from '#schema/control.ts'
 import type { EventLine } from '#schema/event.ts'
 import type { LogMessage } from '#schema/frame.ts'
 import { logStream } from '#schema/subjects.ts'
@@ -10,7 +11,7 @@ import { settlementOf } from './settlements.ts'
 /** Copies whose settlement is looked up: an id that is sent over and over is a matter of its first copies. */
 const MOST_LOOKED_UP = 20
 
-type Copy = Omit<TailCopy, 'outcome'> & { index: number }
+type Copy = Omit<TailCopy, 'outcome' | 'changes'> & { index: number }
 
 const readLine = (text: string): EventLine | null => {
   try {
@@ -37,17 +38,31 @@ const copiesIn = (message: LogMessage, partition: number, tenant: string, id: st
   })
 }
 
+/** What a control record says of a tenant's metrics. */
+const changeIn = (message: LogMessage, tenant: string): MetricChange | null => {
+  const record = message.kind === 'control' ? readControl(message.data) : ''
+  if (typeof record === 'string' || !('tenant' in record) || record.tenant !== tenant) return null
+  if (record.kind === 'defineMetric') {
+    const { metric } = record
+    return { name: metric.name, version: metric.version, definition: metric }
+  }
+  return record.kind === 'deleteMetric' ? { name: record.name, version: record.version, definition: null } : null
+}
+
 /** What stands in the logs behind what the store holds. */
 export const createEventTail = (broker: Broker): EventTail => {
   const feed = createOutputFeed(broker)
 
-  const findIn = async (partition: number, after: number, tenant: string, id: string): Promise<Copy[]> => {
+  const findIn = async (partition: number, after: number, tenant: string, id: string) => {
     const { first, last } = await broker.range(logStream(partition))
-    const copies: Copy[] = []
+    const copies: (Copy & Pick<TailCopy, 'changes'>)[] = []
+    const changes: MetricChange[] = []
     const from = Math.max(after + 1, first)
     if (from > last) return copies
     for await (const message of feed.frames(partition, from, last)) {
-      copies.push(...copiesIn(message, partition, tenant, id))
+      const change = changeIn(message, tenant)
+      if (change) changes.push(change)
+      for (const copy of copiesIn(message, partition, tenant, id)) copies.push({ ...copy, changes: [...changes] })
     }
     return copies
   }

@@ -1,6 +1,6 @@
 import type { CheckpointOutputs, OlapPart } from '#processors/ports.ts'
-import { readControl } from '#processors/windows/control.ts'
 import type { Settlement, TenantState } from '#schema/checkpoint.ts'
+import { readControl } from '#schema/control.ts'
 import type { LogMessage } from '#schema/frame.ts'
 import { addSettled, receivedMinute, type Settled } from '#schema/ledger.ts'
 import { onlyTrace, type TraceHeaders } from '#schema/trace.ts'

@@ -8,12 +8,12 @@ import {
   type Outcome,
   type Segment,
 } from '#schema/checkpoint.ts'
+import { readControl } from '#schema/control.ts'
 import type { EventLine } from '#schema/event.ts'
 import { readEventLine } from '#schema/event-line.ts'
 import type { ControlRecord, LogMessage, Marker } from '#schema/frame.ts'
 import type { Hash128 } from '#schema/hash.ts'
 import { receivedMinute, type Settled } from '#schema/ledger.ts'
-import { readControl } from './control.ts'
 import { deadControl, deadLetter, deadLines, type UnreadableLine } from './dead-letter.ts'
 import { type Judge, judgeByMemory } from './judge.ts'
 import { NO_TENANT, Tally } from './tally.ts'
