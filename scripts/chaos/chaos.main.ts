@@ -2,7 +2,7 @@ import { appendFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { optionsHelp, readArgs, UsageError } from '#scripts/lib/args.ts'
+import { optionsHelp, readArgs, runMain } from '#scripts/lib/args.ts'
 import { runChaos } from './chaos.ts'
 import { SHOWN_PROBLEMS, summary } from './report.ts'
 
@@ -75,10 +75,4 @@ const main = async (argv: string[]): Promise<number> => {
   }
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2))
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error
-  console.error(error.message)
-  process.exitCode = 2
-}
+await runMain(main)

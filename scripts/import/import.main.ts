@@ -1,4 +1,4 @@
-import { optionsHelp, readArgs, UsageError } from '#scripts/lib/args.ts'
+import { optionsHelp, readArgs, runMain, UsageError } from '#scripts/lib/args.ts'
 import { createCollectorClient } from '#scripts/lib/collector.ts'
 import { findCollector } from '#scripts/lib/local.ts'
 import { createProgress } from '#scripts/lib/progress.ts'
@@ -84,10 +84,4 @@ const summary = (report: ImportReport): string => {
   return [renderTable(rows), ...problems, ...failure].join('\n')
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2))
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error
-  console.error(error.message)
-  process.exitCode = 2
-}
+await runMain(main)

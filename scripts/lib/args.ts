@@ -67,3 +67,14 @@ export const optionsHelp = (specs: Record<string, OptionSpec>): string => {
   const width = Math.max(...rows.map(([option]) => option.length)) + 2
   return rows.map(([option, help]) => option.padEnd(width) + help).join('\n')
 }
+
+/** Runs a command to its exit code; 2, with one line on stderr, where the command line cannot be used. */
+export const runMain = async (main: (argv: string[]) => Promise<number>): Promise<void> => {
+  try {
+    process.exitCode = await main(process.argv.slice(2))
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    console.error(error.message)
+    process.exitCode = 2
+  }
+}

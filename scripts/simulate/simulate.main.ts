@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { optionsHelp, readArgs, UsageError } from '#scripts/lib/args.ts'
+import { optionsHelp, readArgs, runMain } from '#scripts/lib/args.ts'
 import { createProgress } from '#scripts/lib/progress.ts'
 import { renderTable } from '#scripts/lib/table.ts'
 import { mutate } from './mutate.ts'
@@ -118,10 +118,4 @@ const main = async (argv: string[]): Promise<number> => {
   return isGood ? 0 : 1
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2))
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error
-  console.error(error.message)
-  process.exitCode = 2
-}
+await runMain(main)
