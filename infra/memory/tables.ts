@@ -32,7 +32,7 @@ export interface MemoryTables {
   received: number[]
   folds: MemoryFold[]
   /** What gateways received by the headers of frames, and what became of it by settlements. */
-  receivedSlots: Received[]
+  receivedSlots: (Received & { partition: number; sequence: number })[]
   settledSlots: Settled[]
   holes: StoredHole[]
   events: MemoryEvent[]
@@ -114,7 +114,10 @@ const noteFold = (fold: MemoryFold, { clocks, definitions, tenants }: FoldState)
 export const writeReceived = (tables: MemoryTables, parts: readonly ReceivedPart[]): void => {
   for (const { partition, after, frames, sequence } of parts) {
     if (after !== tables.received[partition]) throw new OutOfSequence(partition, tables.received[partition], after)
-    for (const frame of frames) tables.receivedSlots.push(...frame.received)
+    for (const frame of frames) {
+      const place = { partition, sequence: frame.sequence }
+      tables.receivedSlots.push(...frame.received.map((slot) => ({ ...slot, ...place })))
+    }
     tables.received[partition] = sequence
   }
 }

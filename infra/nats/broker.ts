@@ -80,13 +80,16 @@ export interface BucketEntry {
   revision: number
 }
 
-/** A KV bucket: see watchBucket for its changes. Writes reject with Refused when the revision is another one. */
+/**
+ * A KV bucket: see watchBucket for its changes. Writes reject with Refused when the revision is another one, and after
+ * `timeoutMs` (5 s) when nobody knows.
+ */
 export interface Bucket {
   get(key: string): Promise<BucketEntry | null>
-  put(key: string, text: string): Promise<number>
+  put(key: string, text: string, timeoutMs?: number): Promise<number>
   /** Where there is none, or a deleted one. */
   create(key: string, text: string): Promise<number>
-  update(key: string, text: string, revision: number): Promise<number>
+  update(key: string, text: string, revision: number, timeoutMs?: number): Promise<number>
   delete(key: string): Promise<void>
 }
 

@@ -30,6 +30,8 @@ export const createLeases = async (
   const held = new Map<string, number>()
   const lostListeners = new Set<(name: string) => void>()
   const memberPrefix = `member.${kind}.`
+  // Also how long a beat waits for its answer: one that got lost must not cost the lease.
+  const beatMs = leaseMs / 3
 
   const note = (key: string, value: LeaseValue | null, revision: number): void => {
     const known = seen.get(key)
@@ -44,7 +46,7 @@ export const createLeases = async (
 
   const write = async (key: string, value: LeaseValue, revision: number): Promise<number> => {
     const text = JSON.stringify(value)
-    const next = revision === 0 ? await bucket.create(key, text) : await bucket.update(key, text, revision)
+    const next = revision === 0 ? await bucket.create(key, text) : await bucket.update(key, text, revision, beatMs)
     note(key, value, next)
     return next
   }
@@ -67,13 +69,13 @@ export const createLeases = async (
   }
 
   const beat = async (): Promise<void> => {
-    await bucket.put(memberPrefix + owner, JSON.stringify({ owner })).catch(() => undefined)
+    await bucket.put(memberPrefix + owner, JSON.stringify({ owner }), beatMs).catch(() => undefined)
     await Promise.all([...held].map(([name, revision]) => renew(name, revision)))
   }
   let beating = Promise.resolve()
   const timer = setInterval(() => {
     beating = beating.then(beat)
-  }, leaseMs / 3)
+  }, beatMs)
   await beat()
 
   const leases: Leases = {

@@ -25,9 +25,9 @@ export const openBucket = async (kvm: Kvm, name: string): Promise<Bucket> => {
       const entry = await kv.get(key)
       return entry && toEntry(entry)
     },
-    put: (key, text) => written(kv.put(key, text)),
+    put: (key, text, timeout) => written(kv.put(key, text, { timeout })),
     create: (key, text) => written(kv.create(key, text)),
-    update: (key, text, revision) => written(kv.update(key, text, revision)),
+    update: (key, text, revision, timeout) => written(kv.update(key, text, revision, timeout)),
     delete: (key) => kv.delete(key),
   }
 }

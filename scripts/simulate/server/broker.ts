@@ -3,6 +3,7 @@ import {
   type Broker,
   type Bucket,
   type BucketEntry,
+  type Headers,
   Refused,
   type StoredMessage,
 } from '#infra/nats/broker.ts'
@@ -109,8 +110,8 @@ export const createSimBroker = (server: SimServer, connection: Connection, rando
 const createBucket = (broker: Broker, name: string): Bucket => {
   const stream = bucketStream(name)
   const subject = (key: string): string => bucketSubject(name, key)
-  const write = async (key: string, text: string, headers: Record<string, string>): Promise<number> =>
-    (await broker.publish(subject(key), encoder.encode(text), headers, API_TIMEOUT_MS))!.seq
+  const write = async (key: string, text: string, headers: Headers, timeoutMs = API_TIMEOUT_MS): Promise<number> =>
+    (await broker.publish(subject(key), encoder.encode(text), headers, timeoutMs))!.seq
   const expecting = (revision: number) => ({ 'Nats-Expected-Last-Subject-Sequence': String(revision) })
   const get: Bucket['get'] = async (key) => {
     const message = await broker.last(stream, subject(key))
@@ -118,7 +119,7 @@ const createBucket = (broker: Broker, name: string): Bucket => {
   }
   return {
     get,
-    put: (key, text) => write(key, text, {}),
+    put: (key, text, timeoutMs) => write(key, text, {}, timeoutMs),
     async create(key, text) {
       try {
         return await write(key, text, expecting(0))
@@ -128,7 +129,7 @@ const createBucket = (broker: Broker, name: string): Bucket => {
         throw error
       }
     },
-    update: (key, text, revision) => write(key, text, expecting(revision)),
+    update: (key, text, revision, timeoutMs) => write(key, text, expecting(revision), timeoutMs),
     async delete(key) {
       await write(key, '', { 'KV-Operation': 'DEL' })
     },
