@@ -58,7 +58,8 @@ export const createLeases = async (
 
   const renew = async (name: string, revision: number): Promise<void> => {
     try {
-      held.set(name, await write(name, { owner }, revision))
+      const next = await write(name, { owner }, revision)
+      if (held.has(name)) held.set(name, next)
     } catch {
       // Refused, or no answer: the key itself tells which.
       const entry = await bucket.get(name).catch(() => undefined)
@@ -92,9 +93,13 @@ export const createLeases = async (
       }
     },
     async release(name) {
-      const revision = held.get(name)
-      held.delete(name)
-      if (revision !== undefined) await write(name, { owner, released: true }, revision).catch(() => undefined)
+      if (!held.delete(name)) return
+      // A renewal under way has another revision than the one that was held: its answer is awaited, or the lease would
+      // go on without anybody at work under it.
+      await beating
+      const state = seen.get(name)
+      if (state?.value?.owner !== owner) return
+      await write(name, { owner, released: true }, state.revision).catch(() => undefined)
     },
     onLost: (listener) => void lostListeners.add(listener),
     ownerlessMs(name) {

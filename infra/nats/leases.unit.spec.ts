@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { Broker, Bucket, Delivery } from './broker.ts'
+import { type Broker, type Bucket, type Delivery, Refused } from './broker.ts'
 import { createLeases } from './leases.ts'
 
 const LEASE_MS = 3_000
@@ -7,10 +7,12 @@ const LEASE_MS = 3_000
 /** A bucket that stores what is written, and loses the answers that a test wants lost. */
 const setUp = () => {
   const values = new Map<string, { text: string; revision: number }>()
-  const state = { loses: (_key: string): boolean => false, revision: 0 }
+  const state = { loses: (_key: string): boolean => false, answerMs: 0, revision: 0 }
   const write = async (key: string, text: string, timeoutMs = 5_000): Promise<number> => {
-    values.set(key, { text, revision: ++state.revision })
-    if (!state.loses(key)) return state.revision
+    const revision = ++state.revision
+    values.set(key, { text, revision })
+    if (state.answerMs > 0) await new Promise((resolve) => setTimeout(resolve, state.answerMs))
+    if (!state.loses(key)) return revision
     await new Promise((resolve) => setTimeout(resolve, timeoutMs))
     throw new Error('timeout')
   }
@@ -21,7 +23,10 @@ const setUp = () => {
     },
     put: write,
     create: write,
-    update: (key, text, _revision, timeoutMs) => write(key, text, timeoutMs),
+    async update(key, text, revision, timeoutMs) {
+      if (values.get(key)?.revision !== revision) throw new Refused(10071, 'wrong last sequence')
+      return write(key, text, timeoutMs)
+    },
     delete: async (key) => void values.delete(key),
   }
   const silent: Delivery = { stop: () => undefined, async *[Symbol.asyncIterator]() {} }
@@ -53,6 +58,25 @@ test('a renewal whose answer got lost is followed by the next before the lease h
   expect(losses).toBeGreaterThan(1)
   expect(renewals()).toBeGreaterThan(1)
   expect(lost).toEqual([])
+  const closing = leases.close()
+  await vi.advanceTimersByTimeAsync(LEASE_MS)
+  await closing
+})
+
+test('a lease that is given back while it is being renewed is free, and nobody renews it', async () => {
+  const { values, state, open } = setUp()
+  const leases = await open()
+  await leases.acquire('partition-0')
+  state.answerMs = 200
+  // The member's own heartbeat, and in the middle of the renewal that follows it.
+  await vi.advanceTimersByTimeAsync(LEASE_MS / 3 + 300)
+  const releasing = leases.release('partition-0')
+  await vi.advanceTimersByTimeAsync(1_000)
+  await releasing
+  expect(JSON.parse(values.get('partition-0')!.text)).toEqual({ owner: 'me', released: true })
+  const { revision } = values.get('partition-0')!
+  await vi.advanceTimersByTimeAsync(2 * LEASE_MS)
+  expect(values.get('partition-0')!.revision).toBe(revision)
   const closing = leases.close()
   await vi.advanceTimersByTimeAsync(LEASE_MS)
   await closing
