@@ -8,7 +8,6 @@ export interface SimProcess {
   /** Its wall clock is off by so much, milliseconds. */
   readonly skewMs: number
   isAlive(): boolean
-  isStopped(): boolean
   /** Runs `body` as this process: all that it starts is this process's. */
   run<T>(body: () => T): T
   /** After a delay, as this process; never when it is dead by then, when it goes on when it is stopped. */
@@ -41,7 +40,6 @@ export const createProcess = (scheduler: Scheduler, random: Random, name: string
     name,
     skewMs,
     isAlive: () => alive,
-    isStopped: () => stopped,
     run: (body) => current.run(process, body),
     after: (delayMs, run) => {
       const task = scheduler.after(delayMs, () => perform(() => !task.cancelled && run()))

@@ -57,6 +57,5 @@ export const createBatches = () => {
     },
     /** A server that starts again knows of none. */
     forget: (): void => open.clear(),
-    openCount: (): number => open.size,
   }
 }

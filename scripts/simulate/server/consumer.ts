@@ -8,24 +8,20 @@ export const createConsumer = (stream: SimStream, start: number, filters: readon
   const wanted = filters.length === 0 ? ALL : filters
   const removeListeners = new Set<() => void>()
   let next = start
-  let removed = false
   return {
     stream,
-    isRemoved: (): boolean => removed,
     /** Hands out the next message; null when there is none. */
     take(): StoredMessage | null {
       const message = stream.next(wanted, next)
       if (message) next = message.seq + 1
       return message
     },
-    hasNext: (): boolean => stream.next(wanted, next) !== null,
     /** A server that crashed may not have kept how far the consumer had come: it hands out again. */
     goBack(messages: number): void {
       next = Math.max(start, next - messages)
     },
     onRemoved: (listener: () => void) => void removeListeners.add(listener),
     remove(): void {
-      removed = true
       for (const listener of [...removeListeners]) listener()
     },
   }

@@ -34,7 +34,6 @@ export const createServer = (settings: readonly StreamSettings[], now: () => num
     /** Grows with every start: what belonged to a former life is gone. */
     life: (): number => life,
     stream,
-    streams: (): SimStream[] => [...streams.values()],
     publish(publication: Publication): Ack | null {
       const target = streamOf(publication.subject)
       if (!target) throw new Error(`no stream takes ${publication.subject}`)

@@ -174,7 +174,6 @@ export const createStream = (settings: StreamSettings) => {
     },
     /** SIGKILL and a new start: what was stored is there, what was staged is not. */
     restart: (): void => batches.forget(),
-    openBatches: batches.openCount,
   }
 }
 
