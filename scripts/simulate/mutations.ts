@@ -57,7 +57,7 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'processors/runtime/owner.ts',
-        find: "await log.append({ kind: 'tick', clocks })",
+        find: "await log.append({ kind: 'tick', clocks: clocks.slice(at, at + MOST_TICKED) })",
         replace: 'for (const one of clocks) fold.tenant(one.tenant).clock(one.source).tick(one.watermark)',
       },
     ],
