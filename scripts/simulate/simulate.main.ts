@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os'
-import { optionsHelp, readArgs, runMain } from '#scripts/lib/args.ts'
+import { optionsHelp, readArgs, runMain, UsageError } from '#scripts/lib/args.ts'
 import { createProgress } from '#scripts/lib/progress.ts'
 import { renderTable } from '#scripts/lib/table.ts'
 import { mutate } from './mutate.ts'
-import { MUTATIONS } from './mutations.ts'
+import { MUTATIONS, type Mutation } from './mutations.ts'
 import { runSeeds } from './pool.ts'
 import type { Outcome } from './run.ts'
 
@@ -93,6 +93,14 @@ const proveGuards = async (run: Run) => {
   return { report: { mutations, unfound }, isGood: unfound === 0 }
 }
 
+const mutationOf = (guard: string): Mutation => {
+  const found = MUTATIONS.find((one) => one.guard === guard)
+  if (found) return found
+  throw new UsageError(
+    `--without: expected one of ${MUTATIONS.map((one) => `"${one.guard}"`).join(', ')}, got "${guard}"`,
+  )
+}
+
 const main = async (argv: string[]): Promise<number> => {
   const args = readArgs(argv, OPTIONS)
   if (args.has('help')) {
@@ -106,8 +114,8 @@ const main = async (argv: string[]): Promise<number> => {
     output: args.has('json') ? { write: () => undefined } : process.stderr,
   }
   if (args.has('story')) {
-    const mutation = MUTATIONS.find(({ guard }) => guard === args.text('without'))
-    if (mutation) mutate(mutation)
+    const without = args.text('without')
+    if (without !== undefined) mutate(mutationOf(without))
     const { runSeed } = await import('./run.ts')
     const outcome = await runSeed(run.first, (line) => run.output.write(`${line}\n`))
     console.log(JSON.stringify(outcome))
