@@ -57,7 +57,7 @@ const setUp = async (world: World, cluster: Cluster): Promise<void> => {
       () => true,
       () => false,
     )
-    await new Promise<void>((resolve) => void world.scheduler.after(1_000, resolve))
+    await world.scheduler.pause(1_000)
   }
 }
 

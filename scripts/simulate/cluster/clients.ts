@@ -14,9 +14,6 @@ const PATIENCE_MS = 12_000
 export const identityOf = (source: string, event: ClientEvent): string =>
   JSON.stringify([TENANT, source, eventKey(event), event.id])
 
-const pause = (world: World, ms: number): Promise<void> =>
-  new Promise((resolve) => void world.scheduler.after(ms, resolve))
-
 /** How far an event's time is from now: mostly a little behind, some too late, some ahead, a few out of range. */
 const offsetMs = ({ random }: World): number => {
   const kinds = [
@@ -72,7 +69,7 @@ const runClient = async (world: World, cluster: Cluster, name: string, sent: Sen
     if (!gateway.serving()) throw new Error('connection refused')
     const { collector } = await gateway.services
     const receipt = askProcess(world, gateway.process, () => collector.collect({ tenant: TENANT, source, events }))
-    const late = pause(world, PATIENCE_MS).then(() => {
+    const late = world.scheduler.pause(PATIENCE_MS).then(() => {
       throw new Error('no answer in time')
     })
     return (await Promise.race([receipt, late])).verdicts
@@ -84,7 +81,7 @@ const runClient = async (world: World, cluster: Cluster, name: string, sent: Sen
     for (let tries = 0; left.length > 0 && tries < 40; tries++) {
       if (tries > 0) {
         sent.retries++
-        await pause(world, random.exponential(1_000))
+        await world.scheduler.pause(random.exponential(1_000))
       }
       try {
         const verdicts = await post(left)
@@ -100,7 +97,7 @@ const runClient = async (world: World, cluster: Cluster, name: string, sent: Sen
 
   const batches = random.whole(4, 16)
   for (let i = 0; i < batches; i++) {
-    await pause(world, random.exponential(1_500))
+    await world.scheduler.pause(random.exponential(1_500))
     const fresh = Array.from({ length: random.whole(1, 6) }, () => makeEvent(world, name, number++))
     const again = former.filter(() => random.chance(0.05))
     former.push(...fresh)

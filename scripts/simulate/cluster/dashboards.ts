@@ -27,9 +27,6 @@ const REQUESTS: readonly MetricRequest[] = [
   { metric: 'largest', windowMs: 60_000 },
 ]
 
-const pause = (world: World, ms: number): Promise<void> =>
-  new Promise((resolve) => void world.scheduler.after(ms, resolve))
-
 const isSame = (one: Point | undefined, other: Point): boolean =>
   one !== undefined &&
   one.revision === other.revision &&
@@ -89,7 +86,7 @@ const openDashboard = (world: World, cluster: Cluster, number: number): Dashboar
           return
         }
       }
-      await pause(world, 50 + random.exponential(500))
+      await world.scheduler.pause(50 + random.exponential(500))
     }
   }
   void run()

@@ -126,7 +126,7 @@ export const strikeFaults = async (world: World, cluster: Cluster, isOver: () =>
   const lasting = new Set<() => void>()
   let struck = 0
   while (!isOver()) {
-    await new Promise<void>((resolve) => void scheduler.after(random.exponential(meanMs), resolve))
+    await scheduler.pause(random.exponential(meanMs))
     if (isOver() || kinds.length === 0) break
     const alive = cluster.processes()
     if (alive.length === 0) continue

@@ -57,14 +57,16 @@ export const createScheduler = () => {
   const heap = createHeap()
   let now = 0
   let order = 0
+  const after = (delayMs: number, run: () => void): Task => {
+    const task: Task = { at: now + Math.max(0, delayMs), order: order++, cancelled: false, run }
+    heap.push(task)
+    return task
+  }
   return {
     now: (): number => now,
     /** After `delayMs`; a negative delay is none. */
-    after(delayMs: number, run: () => void): Task {
-      const task: Task = { at: now + Math.max(0, delayMs), order: order++, cancelled: false, run }
-      heap.push(task)
-      return task
-    },
+    after,
+    pause: (ms: number): Promise<void> => new Promise((resolve) => void after(ms, resolve)),
     /** Runs until `isOver` holds or the time is up; answers whether it held. */
     async run(isOver: () => boolean, untilMs: number): Promise<boolean> {
       await settled()
