@@ -1,4 +1,14 @@
-import type { AggregateRow, Clock, DefinitionState, Head, Outcome, SegmentRow, Settlement } from '#schema/checkpoint.ts'
+import type {
+  AggregateRow,
+  Clock,
+  DefinitionState,
+  Head,
+  Outcome,
+  SegmentRow,
+  SegmentSession,
+  SessionRow,
+  Settlement,
+} from '#schema/checkpoint.ts'
 import type { EventLine } from '#schema/event.ts'
 import type { ControlRecord } from '#schema/frame.ts'
 import type { KeyRecord } from '#schema/keys.ts'
@@ -51,6 +61,7 @@ export interface MetricStore {
 export interface LoadedPartition {
   head: Head
   rows: SegmentRow[]
+  sessions: SegmentSession[]
   clocks: Clock[]
   definitions: DefinitionState[]
 }
@@ -59,6 +70,7 @@ export interface LoadedPartition {
 export interface CheckpointDelta extends TraceHeaders {
   settlement: Settlement
   rows: AggregateRow[]
+  sessions: SessionRow[]
 }
 
 /** Checkpoints of all partitions, for live views. */

@@ -6,6 +6,7 @@ import type {
   LateEvent,
   Segment,
   SegmentRef,
+  SessionRow,
   Settlement,
   TenantState,
 } from '#schema/checkpoint.ts'
@@ -58,7 +59,7 @@ export interface CheckpointBatch extends TraceHeaders {
   head: Head
   /** The level-0 segment of this checkpoint, encoded in chunks; none when nothing but the position changed. */
   segment: { ref: SegmentRef; chunks: Uint8Array[] } | null
-  /** Messages of aggregates.<tenant>.<metric>.<p>: newline-delimited AggregateRow. */
+  /** Messages of aggregates.<tenant>.<metric>.<p>: newline-delimited OutputRow. */
   aggregates: { tenant: string; metric: string; data: Uint8Array }[]
   late: { tenant: string; data: Uint8Array }[]
   settlement: Settlement
@@ -125,6 +126,8 @@ export interface CheckpointOutputs extends TraceHeaders {
   /** Null when some of them have expired: what they said follows from the frames and the settlement. */
   aggregates: AggregateRow[] | null
   /** The same. */
+  sessions: SessionRow[] | null
+  /** The same. */
   late: LateEvent[] | null
 }
 
@@ -174,6 +177,7 @@ export interface OlapPart {
   sequence: number
   raw: RawLines[]
   aggregates: AggregateRow[]
+  sessions: SessionRow[]
   late: LateEvent[]
   /** Events that the processor found to be duplicates, by tenant, and their lines. */
   duplicates: Record<string, number>

@@ -6,9 +6,9 @@ import type { MetricDefinition } from './metric.ts'
 
 /**
  * Version of heads, segments, settlements and deltas. A newer one is refused with a clear message.
- * 2: rows of a segment stand in groups, one a slice.
+ * 2: rows of a segment stand in groups, one a slice. 3: rows of sessions beside them.
  */
-export const STATE_FORMAT = 2
+export const STATE_FORMAT = 3
 
 /** What became of an event that was read: Counted, Duplicate, Late, Invalid. */
 export type Outcome = 'C' | 'D' | 'L' | 'I'
@@ -32,6 +32,43 @@ export interface AggregateRow extends MeasureJson {
   /** Of these, how many came after their own watermark had passed the slice's end. */
   corrections: number
 }
+
+/**
+ * One series of one session window as it is now, not a change of it: of the rows with one key (all up to dims, but end)
+ * that with the highest revision is the one that holds, however often and in which order they come. All rows of a session
+ * come from one partition.
+ */
+export interface SessionRow extends MeasureJson {
+  tenant: string
+  /** SESSIONS for the sessions that metrics on SESSION_END are folded from. */
+  metric: string
+  version: number
+  /** Longest time between two events of a session, milliseconds. */
+  gap: number
+  source: string
+  /** The key of its events. */
+  session: string
+  /** Of the first event. A session that begins earlier than was known retracts its rows and gets new ones. */
+  start: number
+  /** Last event + gap. A session ends at the latest end of its rows. */
+  end: number
+  dims: (string | null)[]
+  events: number
+  /** Of these, how many came after their own watermark had passed the end that the session had or got. */
+  corrections: number
+  /** 1 for the first row, and one more with each further one. */
+  revision: number
+  /** The session has merged with an earlier one, or begins earlier: nothing is counted here any more. */
+  retracted?: true
+}
+
+/** The metric of rows that stand for sessions themselves. No definition can have this name. */
+export const SESSIONS = '_sessions'
+
+/** What an output of aggregates holds: changes of slices, and sessions. */
+export type OutputRow = AggregateRow | SessionRow
+
+export const isSessionRow = (row: OutputRow): row is SessionRow => 'gap' in row
 
 /** Dimensions of what the cap on series left without a name. */
 export const OTHER = '__other__'
@@ -87,6 +124,8 @@ export interface DefinitionState {
   deleted: boolean
   /** Its place in the partition's log; absent in what was written before places were kept. */
   sequence?: number
+  /** Of metrics on SESSION_END: since which place in the log the sessions are followed that it counts. */
+  sessionsSince?: number
 }
 
 export interface TenantState {
@@ -137,7 +176,10 @@ export interface Head {
 export interface Mark {
   tenant: string
   metric: string
+  /** Of slices, or the gap of sessions. */
   size: number
+  /** It is of sessions. */
+  sessions?: true
   /** Milliseconds since 1970. */
   mark: number
 }
@@ -161,6 +203,12 @@ export interface SegmentRow extends AggregateRow {
   revision: number
 }
 
+/** A row of a session with what a live view needs, as SegmentRow. */
+export interface SegmentSession extends SessionRow {
+  changed: number
+  changedAt: number
+}
+
 /** Words of 32 bits of one identity: a 128-bit hash and the minute of its event time. */
 export const WORDS_PER_ID = 5
 
@@ -173,6 +221,7 @@ export interface SegmentIds {
 
 export interface Segment {
   rows: SegmentRow[]
+  sessions: SegmentSession[]
   ids: SegmentIds[]
   clocks: Clock[]
   definitions: DefinitionState[]

@@ -50,6 +50,23 @@ export interface EventLine {
 
 export const LIVE_SOURCE = 'live'
 
+/** What metrics count sessions by: an event that no client can send, folded in when a session ends. */
+export const SESSION_END = '$session_end'
+
+/** What is known of a session: how it began, how long it took (seconds), and how many events it had. */
+export const SESSION_FIELDS = [
+  'country',
+  'browser',
+  'os',
+  'device',
+  'userId',
+  'anonymousId',
+  'sessionId',
+  'user',
+  'properties.seconds',
+  'properties.events',
+] as const
+
 /** What places an event: as the client sent it, never an address, a clock or a gateway's choice. */
 export const eventKey = (event: ClientEvent): string => event.sessionId ?? event.userId ?? event.anonymousId ?? event.id
 

@@ -39,6 +39,11 @@ export const MOST_SUMMED = 1e290
 export const DEFAULT_LATENESS_HORIZON_MS = 10 * 60_000
 export const DEFAULT_OUT_OF_ORDERNESS_MS = 5_000
 
+/** Of metrics on sessions. */
+export const DEFAULT_SESSION_GAP_MS = 30 * 60_000
+/** Longest from the first to the last event of a session: one that goes on is cut here. */
+export const MOST_SESSION_MS = 24 * 3_600_000
+
 /** How long things are kept, in milliseconds. */
 const DAY_MS = 86_400_000
 export const RETENTION = {

@@ -1,6 +1,15 @@
 import { MillraceError } from './errors.ts'
-import { isField, PLAIN_FIELDS } from './event.ts'
-import type { Condition, MeasureKind, MeasureSpec, MetricDefinition, WindowSpec } from './metric.ts'
+import { isField, PLAIN_FIELDS, SESSION_END, SESSION_FIELDS } from './event.ts'
+import { DEFAULT_SESSION_GAP_MS } from './limits.ts'
+import {
+  type Condition,
+  type MeasureKind,
+  type MeasureSpec,
+  type MetricDefinition,
+  sessionGaps,
+  sliceSizes,
+  type WindowSpec,
+} from './metric.ts'
 import { isName } from './subjects.ts'
 import { formatDuration } from './time.ts'
 
@@ -13,6 +22,8 @@ export const METRIC_LIMITS = {
   /** Characters of one condition's value as JSON. */
   valueChars: 1_000,
   windows: 8,
+  /** Of one window. */
+  slices: 1_440,
   minWindowMs: 1_000,
   maxWindowMs: 86_400_000,
 } as const
@@ -64,11 +75,47 @@ const checkMeasure = ({ kind, field }: MeasureSpec): void => {
   if (kind !== 'COUNT') requireField(`measure ${kind.toLowerCase()}`, field ?? '')
 }
 
-const checkWindow = ({ kind, sizeMs }: WindowSpec): void => {
-  if (kind !== 'TUMBLING') refuse(`windows: only tumbling ones are possible; got ${shown(kind)}`)
+const checkLength = (what: string, ms: number): void => {
   const { minWindowMs, maxWindowMs } = METRIC_LIMITS
-  if (Number.isInteger(sizeMs / 1_000) && sizeMs >= minWindowMs && sizeMs <= maxWindowMs) return
-  refuse(`windows: a window is 1 second to 1 day long, in whole seconds (PT1S to P1D); got ${formatDuration(sizeMs)}`)
+  if (Number.isInteger(ms / 1_000) && ms >= minWindowMs && ms <= maxWindowMs) return
+  refuse(`windows: ${what} is 1 second to 1 day, in whole seconds (PT1S to P1D); got ${formatDuration(ms)}`)
+}
+
+const checkSliding = (sizeMs: number, slideMs: number): void => {
+  checkLength('the size of a window', sizeMs)
+  checkLength('the slide of a window', slideMs)
+  if (slideMs > sizeMs) refuse('windows: slide is longer than size, so events between two windows would be left out')
+  const [slice] = sliceSizes({ windows: [{ kind: 'SLIDING', sizeMs, slideMs }] })
+  if (sizeMs / slice <= METRIC_LIMITS.slices) return
+  refuse(
+    `windows: ${formatDuration(sizeMs)} sliding by ${formatDuration(slideMs)} would be made of ${sizeMs / slice} ` +
+      `slices; at most ${METRIC_LIMITS.slices} are possible. Use a longer slide that divides the size`,
+  )
+}
+
+const checkWindow = (window: WindowSpec): void => {
+  if (window.kind === 'TUMBLING') checkLength('the size of a window', window.sizeMs)
+  else if (window.kind === 'SLIDING') checkSliding(window.sizeMs, window.slideMs)
+  else if (window.kind === 'SESSION') checkLength('the gap of a session', window.gapMs)
+  else refuse(`windows: a window is TUMBLING, SLIDING or SESSION; got ${shown((window as WindowSpec).kind)}`)
+}
+
+/** Measures that can take back what they had counted: a session may go on after it had ended. */
+const OF_SESSIONS: readonly MeasureKind[] = ['COUNT', 'SUM', 'AVG']
+
+const checkSessionMetric = ({ where, measure, dimensions, windows, sessionGapMs }: MetricInput): void => {
+  checkLength('the gap of a session', sessionGapMs ?? DEFAULT_SESSION_GAP_MS)
+  if (sessionGaps({ windows }).length > 0)
+    refuse(
+      `windows: a metric on ${SESSION_END} counts sessions by the time of their end; give tumbling or sliding ones`,
+    )
+  if (!OF_SESSIONS.includes(measure.kind))
+    refuse(`measure: of ${SESSION_END} one of ${OF_SESSIONS.join(', ')} is possible; got ${shown(measure.kind)}`)
+  const fields = [...where.map(({ field }) => field), ...dimensions, ...(measure.field ? [measure.field] : [])]
+  for (const field of fields) {
+    if (!(SESSION_FIELDS as readonly string[]).includes(field))
+      refuse(`${shown(field)} is not known of a session; use one of ${SESSION_FIELDS.join(', ')}`)
+  }
 }
 
 const checkCount = (what: string, list: readonly unknown[], most: number): void => {
@@ -82,9 +129,11 @@ const checkDimensions = (dimensions: readonly string[]): void => {
 }
 
 /** Throws BAD_INPUT with what to write instead. */
-export const checkMetric = ({ name, event, where, measure, dimensions, windows }: MetricInput): void => {
+export const checkMetric = (metric: MetricInput): void => {
+  const { name, event, where, measure, dimensions, windows, sessionGapMs } = metric
   if (!isName(name)) refuse(`name: write a-z, 0-9 and _, starting with a letter, at most 64; got ${shown(name)}`)
-  if (event !== '*' && !isName(event)) refuse(`event: write the name of an event, or * for all; got ${shown(event)}`)
+  if (event !== '*' && event !== SESSION_END && !isName(event))
+    refuse(`event: write the name of an event, * for all, or ${SESSION_END} for sessions; got ${shown(event)}`)
   checkCount('where', where, METRIC_LIMITS.conditions)
   where.forEach(checkCondition)
   checkMeasure(measure)
@@ -92,5 +141,8 @@ export const checkMetric = ({ name, event, where, measure, dimensions, windows }
   if (windows.length === 0) refuse('windows: give at least one, such as {tumbling: "PT1M"}')
   checkCount('windows', windows, METRIC_LIMITS.windows)
   windows.forEach(checkWindow)
-  if (new Set(windows.map(({ sizeMs }) => sizeMs)).size < windows.length) refuse('windows: each can be given once')
+  if (new Set(windows.map((window) => JSON.stringify(window))).size < windows.length)
+    refuse('windows: each can be given once')
+  if (event === SESSION_END) checkSessionMetric(metric)
+  else if (sessionGapMs !== undefined) refuse(`sessionGap: only metrics on the event ${SESSION_END} have one`)
 }

@@ -13,8 +13,11 @@ export interface Condition {
   value: unknown
 }
 
-/** Durations in milliseconds. Sliding and session windows are additions to this union. */
-export type WindowSpec = { kind: 'TUMBLING'; sizeMs: number }
+/** Durations in milliseconds. */
+export type WindowSpec =
+  | { kind: 'TUMBLING'; sizeMs: number }
+  | { kind: 'SLIDING'; sizeMs: number; slideMs: number }
+  | { kind: 'SESSION'; gapMs: number }
 
 export interface MetricDefinition {
   name: string
@@ -24,6 +27,8 @@ export interface MetricDefinition {
   measure: MeasureSpec
   dimensions: string[]
   windows: WindowSpec[]
+  /** Of metrics on SESSION_END: the gap after which a session has ended, milliseconds. */
+  sessionGapMs?: number
   /** Grows with every change; a control record of a version that is not newer is ignored. */
   version: number
 }
@@ -35,9 +40,24 @@ export interface MetricRecord {
   active: boolean
 }
 
-/** Slices a metric is folded into: sizes in milliseconds, each once. A tumbling window is one slice. */
-export const sliceSizes = (definition: MetricDefinition): number[] => [
-  ...new Set(definition.windows.map((window) => window.sizeMs)),
+const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b))
+
+/**
+ * Slices a metric is folded into: sizes in milliseconds, each once. A tumbling window is one slice; sliding ones are
+ * sums of slices that they share.
+ */
+export const sliceSizes = ({ windows }: Pick<MetricDefinition, 'windows'>): number[] => [
+  ...new Set(
+    windows.flatMap((window) => {
+      if (window.kind === 'SESSION') return []
+      return window.kind === 'TUMBLING' ? window.sizeMs : greatestCommonDivisor(window.sizeMs, window.slideMs)
+    }),
+  ),
+]
+
+/** Gaps of a metric's session windows, milliseconds, each once. */
+export const sessionGaps = ({ windows }: Pick<MetricDefinition, 'windows'>): number[] => [
+  ...new Set(windows.flatMap((window) => (window.kind === 'SESSION' ? window.gapMs : []))),
 ]
 
 /** Start of the slice that holds `time`: slices are aligned to 1970-01-01T00:00:00Z, as [start, start + size). */

@@ -1,14 +1,16 @@
-import { type Segment, type SegmentIds, type SegmentRow, WORDS_PER_ID } from './checkpoint.ts'
+import { type Segment, type SegmentIds, type SegmentRow, type SegmentSession, WORDS_PER_ID } from './checkpoint.ts'
 import { mergeState, stateFromJson, stateToJson } from './measures.ts'
+import { sessionRowKey } from './session-rows.ts'
 
 /** Says what of a segment is still needed when it is merged. */
 export interface Keep {
   row(row: SegmentRow): boolean
+  session(row: SegmentSession): boolean
   /** `minute`: event time of the identity in minutes since 1970. */
   id(tenant: string, source: string, minute: number): boolean
 }
 
-const KEEP_ALL: Keep = { row: () => true, id: () => true }
+const KEEP_ALL: Keep = { row: () => true, session: () => true, id: () => true }
 
 const rowKey = (row: SegmentRow): string =>
   `${row.tenant}\n${row.metric}\n${row.version}\n${row.size}\n${row.start}\n${JSON.stringify(row.dims)}`
@@ -66,6 +68,11 @@ export const mergeSegments = (segments: readonly Segment[], keep: Keep = KEEP_AL
   }
   return {
     rows: [...rows.values()],
+    sessions: newest(
+      segments.flatMap((segment) => segment.sessions.filter(keep.session)),
+      sessionRowKey,
+      ({ revision }) => revision,
+    ),
     ids: segments
       .flatMap((segment) => segment.ids.map((ids) => keepIds(ids, keep)))
       .filter(({ words }) => words.length > 0),

@@ -1,4 +1,4 @@
-import { type Segment, type SegmentIds, type SegmentRow, WORDS_PER_ID } from './checkpoint.ts'
+import { type Segment, type SegmentIds, type SegmentRow, type SegmentSession, WORDS_PER_ID } from './checkpoint.ts'
 import { createRowGroups, packRow, piecesOf, type RowGroup, unpackRows } from './segment-rows.ts'
 
 /**
@@ -12,16 +12,26 @@ interface ChunkHeader extends Omit<Segment, 'ids' | 'rows'> {
   ids: { tenant: string; source: string; words: number }[]
 }
 
-interface StoredHeader extends ChunkHeader {
+interface StoredHeader extends Omit<ChunkHeader, 'sessions'> {
   groups?: RowGroup[]
+  /** Absent before format 3. */
+  sessions?: SegmentSession[]
   /** As format 1 had them. */
   rows?: SegmentRow[]
 }
 
-export const emptySegment = (): Segment => ({ rows: [], ids: [], clocks: [], definitions: [], tenants: [] })
+export const emptySegment = (): Segment => ({
+  rows: [],
+  sessions: [],
+  ids: [],
+  clocks: [],
+  definitions: [],
+  tenants: [],
+})
 
 export const isEmptySegment = (segment: Segment): boolean =>
   segment.rows.length +
+    segment.sessions.length +
     segment.ids.length +
     segment.clocks.length +
     segment.definitions.length +
@@ -59,7 +69,7 @@ const encodeChunk = (header: ChunkHeader, groups: string, ids: readonly SegmentI
   return chunk
 }
 
-const bare = (): ChunkHeader => ({ ids: [], clocks: [], definitions: [], tenants: [] })
+const bare = (): ChunkHeader => ({ sessions: [], ids: [], clocks: [], definitions: [], tenants: [] })
 
 /** Cuts identities into pieces of whole entries that fit one chunk each. */
 function* idPieces(ids: readonly SegmentIds[]): Generator<SegmentIds> {
@@ -101,6 +111,12 @@ export const encodeSegment = (segment: Segment): Uint8Array[] => {
     if (bytes > 0 && bytes + size > CHUNK_BYTES) close()
     bytes += size + groups.add(row, text)
   }
+  for (const session of segment.sessions) {
+    const size = Buffer.byteLength(JSON.stringify(session)) + 1
+    if (bytes > 0 && bytes + size > CHUNK_BYTES) close()
+    header.sessions.push(session)
+    bytes += size
+  }
   for (const piece of idPieces(segment.ids)) {
     const entry = { tenant: piece.tenant, source: piece.source, words: piece.words.length }
     const size = piece.words.length * WORD_BYTES + JSON.stringify(entry).length + 1
@@ -131,6 +147,7 @@ export const decodeSegment = (chunks: readonly Uint8Array[]): Segment => {
     }
     for (const row of header.rows ?? []) segment.rows.push(row)
     for (const group of header.groups ?? []) for (const row of unpackRows(group)) segment.rows.push(row)
+    for (const session of header.sessions ?? []) segment.sessions.push(session)
     for (const clock of header.clocks) segment.clocks.push(clock)
     segment.definitions.push(...header.definitions)
     segment.tenants.push(...header.tenants)

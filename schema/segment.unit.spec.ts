@@ -25,6 +25,7 @@ test('a segment of many megabytes comes back from chunks that each fit a message
   const words = Uint32Array.from({ length: 500_000 }, (_, i) => (i * 2654435761) >>> 0)
   const segment: Segment = {
     rows: Array.from({ length: 20_000 }, (_, i) => row({ start: i, dims: [`ä${i}`, null] })),
+    sessions: [],
     ids: [{ tenant: 'main', source: 'live', words }],
     clocks: [{ tenant: 'main', source: 'live', watermark: 5, idle: true }],
     definitions: [],
@@ -98,7 +99,7 @@ test('what is no longer kept leaves; the newest clock and definition win', () =>
       },
       { ...emptySegment(), clocks: [clock(2)] },
     ],
-    { row: ({ start }) => start > 0, id: (_tenant, _source, minute) => minute > 10 },
+    { row: ({ start }) => start > 0, session: () => true, id: (_tenant, _source, minute) => minute > 10 },
   )
   expect(merged.rows.map(({ start }) => start)).toEqual([60_000])
   expect(merged.clocks).toEqual([clock(2)])

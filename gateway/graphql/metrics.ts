@@ -1,4 +1,6 @@
 import { MillraceError } from '#schema/errors.ts'
+import { SESSION_END } from '#schema/event.ts'
+import { DEFAULT_SESSION_GAP_MS } from '#schema/limits.ts'
 import type { MeasureSpec, MetricDefinition, WindowSpec } from '#schema/metric.ts'
 import type { Builder } from './builder.ts'
 import { type Conditions, toConditions } from './conditions.ts'
@@ -9,7 +11,7 @@ const addMetricType = (builder: Builder, conditions: Conditions) => {
   const measureKind = builder.enumType('MeasureKind', {
     values: ['COUNT', 'SUM', 'MIN', 'MAX', 'AVG', 'UNIQUES'] as const,
   })
-  const windowKind = builder.enumType('WindowKind', { values: ['TUMBLING'] as const })
+  const windowKind = builder.enumType('WindowKind', { values: ['TUMBLING', 'SLIDING', 'SESSION'] as const })
   const measure = builder.objectRef<MeasureSpec>('Measure').implement({
     fields: (t) => ({
       kind: t.expose('kind', { type: measureKind }),
@@ -18,8 +20,22 @@ const addMetricType = (builder: Builder, conditions: Conditions) => {
   })
   const window = builder.objectRef<WindowSpec>('Window').implement({
     fields: (t) => ({
-      kind: t.expose('kind', { type: windowKind }),
-      size: t.field({ type: 'Duration', nullable: true, resolve: ({ sizeMs }) => sizeMs }),
+      kind: t.field({ type: windowKind, resolve: ({ kind }) => kind }),
+      size: t.field({
+        type: 'Duration',
+        nullable: true,
+        resolve: (one) => (one.kind === 'SESSION' ? null : one.sizeMs),
+      }),
+      slide: t.field({
+        type: 'Duration',
+        nullable: true,
+        resolve: (one) => (one.kind === 'SLIDING' ? one.slideMs : null),
+      }),
+      gap: t.field({
+        type: 'Duration',
+        nullable: true,
+        resolve: (one) => (one.kind === 'SESSION' ? one.gapMs : null),
+      }),
     }),
   })
   return builder.objectRef<MetricDefinition>('Metric').implement({
@@ -30,6 +46,7 @@ const addMetricType = (builder: Builder, conditions: Conditions) => {
       measure: t.expose('measure', { type: measure }),
       dimensions: t.exposeStringList('dimensions'),
       windows: t.expose('windows', { type: [window] }),
+      sessionGap: t.field({ type: 'Duration', nullable: true, resolve: ({ sessionGapMs }) => sessionGapMs ?? null }),
       version: t.exposeInt('version'),
     }),
   })
@@ -48,15 +65,25 @@ const addMetricInput = (builder: Builder, conditions: Conditions) => {
       uniques: t.string(),
     }),
   })
+  const sliding = builder.inputType('SlidingInput', {
+    fields: (t) => ({
+      size: t.field({ type: 'Duration', required: true }),
+      slide: t.field({ type: 'Duration', required: true }),
+    }),
+  })
   const window = builder.inputType('WindowInput', {
     isOneOf: true,
     description: 'Exactly one field is given.',
-    fields: (t) => ({ tumbling: t.field({ type: 'Duration' }) }),
+    fields: (t) => ({
+      tumbling: t.field({ type: 'Duration' }),
+      sliding: t.field({ type: sliding }),
+      session: t.field({ type: 'Duration', description: 'The gap after which a session has ended.' }),
+    }),
   })
   const metric = builder.inputType('MetricInput', {
     fields: (t) => ({
       name: t.string({ required: true }),
-      event: t.string({ required: true, description: 'Event name, or * for all.' }),
+      event: t.string({ required: true, description: `Event name, * for all, or ${SESSION_END} for sessions.` }),
       where: t.field({ type: [conditions.input] }),
       measure: t.field({ type: measure, required: true }),
       dimensions: t.stringList({
@@ -64,12 +91,29 @@ const addMetricInput = (builder: Builder, conditions: Conditions) => {
           'Up to 4 of: name, country, browser, os, device, userId, sessionId, properties.<path>, context.<path>.',
       }),
       windows: t.field({ type: [window], required: true }),
+      sessionGap: t.field({
+        type: 'Duration',
+        description: `Of metrics on ${SESSION_END}: the gap after which a session has ended; PT30M by default.`,
+      }),
     }),
   })
   return { metric, window }
 }
 
 type MeasureInput = Partial<Record<'sum' | 'min' | 'max' | 'avg' | 'uniques', string>> & { count?: boolean }
+
+export interface WindowValue {
+  tumbling?: number | null
+  sliding?: { size: number; slide: number } | null
+  session?: number | null
+}
+
+/** GraphQL has made sure that exactly one is given. */
+export const toWindow = ({ tumbling, sliding, session }: WindowValue): WindowSpec => {
+  if (sliding) return { kind: 'SLIDING', sizeMs: sliding.size, slideMs: sliding.slide }
+  if (typeof session === 'number') return { kind: 'SESSION', gapMs: session }
+  return { kind: 'TUMBLING', sizeMs: tumbling as number }
+}
 
 const toMeasure = (input: MeasureInput): MeasureSpec => {
   if (input.count === false) throw new MillraceError('BAD_INPUT', 'measure: write count: true, or give another measure')
@@ -100,14 +144,15 @@ export const addMetrics = (builder: Builder, conditions: Conditions) => {
       resolve: (_, args, context) => {
         const { tenant } = need(context, 'ADMIN')
         refuseProblems(context.problems)
-        const { name, event, where, measure, dimensions, windows } = args.input
+        const { name, event, where, measure, dimensions, windows, sessionGap } = args.input
         return context.services.admin.define(tenant, {
           name,
           event,
           where: toConditions(where),
           measure: toMeasure(measure as MeasureInput),
           dimensions: dimensions ?? [],
-          windows: windows.map(({ tumbling }) => ({ kind: 'TUMBLING', sizeMs: tumbling })),
+          windows: windows.map(toWindow),
+          ...(event === SESSION_END || sessionGap ? { sessionGapMs: sessionGap ?? DEFAULT_SESSION_GAP_MS } : {}),
         })
       },
     }),

@@ -1,10 +1,11 @@
 import type { RangeResult } from '#gateway/live/metric-reader.ts'
 import type { Point } from '#gateway/live/points.ts'
 import type { Update } from '#gateway/live/subscription.ts'
+import { MillraceError } from '#schema/errors.ts'
 import type { WindowStatus } from '#schema/status.ts'
 import type { Builder } from './builder.ts'
 import { type Conditions, toConditions } from './conditions.ts'
-import type { WindowInput } from './metrics.ts'
+import { toWindow, type WindowInput, type WindowValue } from './metrics.ts'
 import { need } from './rights.ts'
 import { readTime } from './scalars.ts'
 
@@ -70,6 +71,12 @@ const addResults = (builder: Builder) => {
   return { result, update }
 }
 
+const tumblingMs = (value: WindowValue): number => {
+  const window = toWindow(value)
+  if (window.kind === 'TUMBLING') return window.sizeMs
+  throw new MillraceError('BAD_INPUT', 'window: ask for a tumbling one')
+}
+
 /** Reading metrics: ranges of windows, and subscriptions. */
 export const addQueryMetric = (builder: Builder, conditions: Conditions, window: WindowInput): void => {
   const { result, update } = addResults(builder)
@@ -87,10 +94,10 @@ export const addQueryMetric = (builder: Builder, conditions: Conditions, window:
         where: t.arg({ type: [conditions.input] }),
         limit: t.arg.int({ defaultValue: 10_000 }),
       },
-      resolve: (_, { name, window: { tumbling }, from, to, by, where, limit }, context) =>
+      resolve: (_, { name, window: asked, from, to, by, where, limit }, context) =>
         context.services.reader.range(need(context, 'READ').tenant, {
           metric: name,
-          windowMs: tumbling,
+          windowMs: tumblingMs(asked),
           by: by ?? undefined,
           where: toConditions(where),
           from: readTime('from', from),
@@ -112,10 +119,10 @@ export const addQueryMetric = (builder: Builder, conditions: Conditions, window:
         last: t.arg.int({ defaultValue: 60 }),
         after: t.arg({ type: 'Cursor' }),
       },
-      subscribe: (_, { name, window: { tumbling }, by, where, last, after }, context) =>
+      subscribe: (_, { name, window: asked, by, where, last, after }, context) =>
         context.services.reader.subscribe(need(context, 'READ').tenant, {
           metric: name,
-          windowMs: tumbling,
+          windowMs: tumblingMs(asked),
           by: by ?? undefined,
           where: toConditions(where),
           last: last ?? 60,

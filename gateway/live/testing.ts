@@ -96,7 +96,7 @@ export const fakeCheckpoints = (partitions: number) => {
       manifest: [],
       marks,
     }
-    return { head, rows, clocks: [...clocks.values()], definitions: [] }
+    return { head, rows, sessions: [], clocks: [...clocks.values()], definitions: [] }
   }
 
   const feed: CheckpointFeed = {
@@ -122,6 +122,7 @@ export const fakeCheckpoints = (partitions: number) => {
       const delta: CheckpointDelta = {
         ...trace,
         rows,
+        sessions: [],
         settlement: {
           format: 1,
           partition,

@@ -2,7 +2,7 @@ import type { LogWriter, MetricStore } from '#gateway/ports.ts'
 import { BUILTIN_METRICS } from '#schema/builtin-metrics.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { ControlRecord } from '#schema/frame.ts'
-import type { MetricDefinition, MetricRecord } from '#schema/metric.ts'
+import type { MetricDefinition, MetricRecord, WindowSpec } from '#schema/metric.ts'
 import { checkMetric, type MetricInput } from '#schema/metric-check.ts'
 
 interface MetricAdminOptions {
@@ -16,8 +16,23 @@ interface MetricAdminOptions {
 const MAX_METRICS = 500
 const MAX_TRIES = 50
 
-const content = ({ name, event, where, measure, dimensions, windows }: MetricInput): string =>
-  JSON.stringify([name, event, where, measure.kind, measure.field, dimensions, windows])
+/** Windows with their fields in one order, whoever wrote them. */
+const windowContent = (window: WindowSpec): unknown[] => {
+  if (window.kind === 'SESSION') return [window.kind, window.gapMs]
+  return [window.kind, window.sizeMs, window.kind === 'SLIDING' ? window.slideMs : null]
+}
+
+const content = ({ name, event, where, measure, dimensions, windows, sessionGapMs }: MetricInput): string =>
+  JSON.stringify([
+    name,
+    event,
+    where,
+    measure.kind,
+    measure.field,
+    dimensions,
+    windows.map(windowContent),
+    sessionGapMs ?? null,
+  ])
 
 const controlOf = (tenant: string, { definition, deleted }: MetricRecord): ControlRecord =>
   deleted

@@ -1,6 +1,14 @@
 import type { CheckpointFeed } from '#gateway/ports.ts'
 import type { CheckpointOutputs, OutputFeed, SettlementsGone, StateStore } from '#processors/ports.ts'
-import type { AggregateRow, Head, LateEvent, Segment } from '#schema/checkpoint.ts'
+import {
+  type AggregateRow,
+  type Head,
+  isSessionRow,
+  type LateEvent,
+  type OutputRow,
+  type Segment,
+  type SessionRow,
+} from '#schema/checkpoint.ts'
 import { mergeSegments } from '#schema/segment-merge.ts'
 import { HEAD_KEY, HEADERS, logStream, outputFilters, settledSubject, stateKey, stateStream } from '#schema/subjects.ts'
 import { onlyTrace } from '#schema/trace.ts'
@@ -26,6 +34,18 @@ const lines = <T>(data: Uint8Array): T[] =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as T)
 
+/** Changes of slices, and sessions. */
+const splitRows = (messages: readonly StoredMessage[]): { aggregates: AggregateRow[]; sessions: SessionRow[] } => {
+  const split = { aggregates: [] as AggregateRow[], sessions: [] as SessionRow[] }
+  for (const { data } of messages) {
+    for (const row of lines<OutputRow>(data)) {
+      if (isSessionRow(row)) split.sessions.push(row)
+      else split.aggregates.push(row)
+    }
+  }
+  return split
+}
+
 /** Collects the messages of one checkpoint; gives them when its settlement, the last of them, has come. */
 const collector = () => {
   let aggregates: StoredMessage[] = []
@@ -39,12 +59,10 @@ const collector = () => {
     const mine = (part: StoredMessage): boolean => checkpointOf(part) === settlement.checkpoint
     const [ownAggregates, ownLate] = [aggregates.filter(mine), late.filter(mine)]
     reset()
+    const isWhole = ownAggregates.length === settlement.aggregates
     return {
       settlement,
-      aggregates:
-        ownAggregates.length === settlement.aggregates
-          ? ownAggregates.flatMap(({ data }) => lines<AggregateRow>(data))
-          : null,
+      ...(isWhole ? splitRows(ownAggregates) : { aggregates: null, sessions: null }),
       late: ownLate.length === settlement.late ? ownLate.flatMap(({ data }) => lines<LateEvent>(data)) : null,
       ...traceOfMessage(message),
     }
@@ -180,15 +198,16 @@ export const createCheckpointFeed = (broker: Broker): CheckpointFeed => ({
         // Identities are the processor's alone.
         for (let i = 0; i < ref.chunks; i++) chunks.push({ ...(await store.readChunk(ref, i)), ids: [] })
       }
-      const { rows, clocks, definitions } = mergeSegments(chunks)
-      return { head, rows, clocks, definitions }
+      const { rows, sessions, clocks, definitions } = mergeSegments(chunks)
+      return { head, rows, sessions, clocks, definitions }
     }),
   async follow(partition, after, onCheckpoint, onGap) {
     const stopped = new AbortController()
     const run = async (): Promise<void> => {
       for await (const item of checkpoints(broker, partition, after, stopped.signal)) {
-        if (!('settlement' in item) || !item.aggregates) return onGap()
-        onCheckpoint({ settlement: item.settlement, rows: item.aggregates, ...onlyTrace(item) })
+        if (!('settlement' in item) || !item.aggregates || !item.sessions) return onGap()
+        const { settlement, aggregates: rows, sessions } = item
+        onCheckpoint({ settlement, rows, sessions, ...onlyTrace(item) })
       }
     }
     const done = run()

@@ -1,7 +1,7 @@
 import {
-  type AggregateRow,
   type Head,
   type LateEvent,
+  type OutputRow,
   type SegmentRef,
   type Settlement,
   STATE_FORMAT,
@@ -45,7 +45,7 @@ const groupBy = <T>(items: readonly T[], key: (item: T) => string): Map<string, 
   return groups
 }
 
-const aggregateMessages = (rows: readonly AggregateRow[]): CheckpointBatch['aggregates'] =>
+const aggregateMessages = (rows: readonly OutputRow[]): CheckpointBatch['aggregates'] =>
   [...groupBy(rows, (row) => `${row.tenant}\n${row.metric}`).values()].flatMap((group) =>
     ndjson(group).map((data) => ({ tenant: group[0].tenant, metric: group[0].metric, data })),
   )
@@ -70,7 +70,7 @@ export const buildBatch = (
     chunks: chunks.length,
     bytes: chunks.reduce((sum, chunk) => sum + chunk.length, 0),
   }
-  const aggregates = aggregateMessages(sealed.rows)
+  const aggregates = aggregateMessages([...sealed.rows, ...sealed.sessions])
   const late = lateMessages(sealed.late)
   const settlement: Settlement = {
     format: STATE_FORMAT,

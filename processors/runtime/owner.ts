@@ -103,6 +103,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
       row: (row) =>
         marks.isLive(row) &&
         fold.tenant(row.tenant).metrics.get(row.metric)?.compiled.definition.version === row.version,
+      session: () => true,
       id: (tenant, source, minute) => {
         const of = fold.tenant(tenant)
         return minute >= firstLiveMinute(of.clock(source).watermark, of.settings.latenessHorizonMs)

@@ -43,18 +43,18 @@ export const restoreState = async (
   state: Pick<StateStore, 'readChunk'>,
   manifest: readonly SegmentRef[],
   fold: PartitionFold,
-  onRows: (rows: Segment['rows']) => void,
+  onRows: (rows: Segment['rows'], sessions: Segment['sessions']) => void,
 ): Promise<void> => {
   const firsts: Segment[] = []
   const written = manifest.filter(({ chunks }) => chunks > 0)
   for await (const first of readAhead(written, (ref) => state.readChunk(ref, 0))) {
-    fold.restore({ ...first, rows: [], ids: [] })
+    fold.restore({ ...first, rows: [], sessions: [], ids: [] })
     firsts.push(first)
   }
   const identities: SegmentIds[] = []
-  const restore = ({ rows, ids }: Segment): void => {
-    fold.restore({ ...emptySegment(), rows })
-    onRows(rows)
+  const restore = ({ rows, sessions, ids }: Segment): void => {
+    fold.restore({ ...emptySegment(), rows, sessions })
+    onRows(rows, sessions)
     identities.push(...ids)
   }
   for (const [i, ref] of written.entries()) {

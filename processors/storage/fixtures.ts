@@ -81,6 +81,7 @@ export const olapPart = (
     sequence: checkpoint,
     raw: lines.length > 0 ? [{ sequence: checkpoint, lines, indexes: lines.map((_, i) => i) }] : [],
     aggregates: [],
+    sessions: [],
     late: [],
     duplicates: {},
     repeated: [],

@@ -35,7 +35,7 @@ const settingsIn = (messages: readonly LogMessage[]): TenantState[] =>
 export const toPart = (outputs: CheckpointOutputs, frames: SettledFrames, deltas: Deltas): SizedPart => {
   const { settlement } = outputs
   const { partition, checkpoint, to, totals, definitions, clocks, markers = [] } = settlement
-  const { aggregates, late } = deltas
+  const { aggregates, sessions, late } = deltas
   const lines = frames.messages.map((message) => readLines(settlement, message))
   const raw = lines.map(({ counted }) => counted).filter((counted) => counted.lines.length > 0)
   const part: OlapPart = {
@@ -45,6 +45,7 @@ export const toPart = (outputs: CheckpointOutputs, frames: SettledFrames, deltas
     sequence: to,
     raw,
     aggregates,
+    sessions,
     late,
     duplicates: Object.fromEntries(Object.entries(totals).map(([tenant, { D }]) => [tenant, D])),
     repeated: lines.map(({ repeated }) => repeated).filter((repeated) => repeated.lines.length > 0),
@@ -56,7 +57,7 @@ export const toPart = (outputs: CheckpointOutputs, frames: SettledFrames, deltas
     holes: holesOf(settlement, frames, raw, outputs.aggregates !== null),
   }
   const bytes = frames.messages.reduce((sum, { data }) => sum + data.length, 0)
-  return { part, bytes: bytes + ROW_BYTES * (aggregates.length + late.length), ...onlyTrace(outputs) }
+  return { part, bytes: bytes + ROW_BYTES * (aggregates.length + sessions.length + late.length), ...onlyTrace(outputs) }
 }
 
 const addCounts = (all: readonly Record<string, number>[]): Record<string, number> => {
@@ -73,6 +74,7 @@ export const joinParts = (parts: readonly OlapPart[]): OlapPart => ({
   after: parts[0].after,
   raw: parts.flatMap(({ raw }) => raw),
   aggregates: parts.flatMap(({ aggregates }) => aggregates),
+  sessions: parts.flatMap(({ sessions }) => sessions),
   late: parts.flatMap(({ late }) => late),
   duplicates: addCounts(parts.map(({ duplicates }) => duplicates)),
   repeated: parts.flatMap(({ repeated }) => repeated),

@@ -45,6 +45,7 @@ const lostPart = async (feed: OutputFeed, memory: PartitionMemory, partition: nu
     sequence,
     raw: [],
     aggregates: [],
+    sessions: [],
     late: [],
     duplicates: {},
     repeated: [],
@@ -84,16 +85,17 @@ export const followPartition = (deps: FollowDeps): Follower => {
   }
 
   const partOf = async (outputs: CheckpointOutputs): Promise<SizedPart> => {
-    const { settlement, aggregates, late } = outputs
+    const { settlement, aggregates, sessions, late } = outputs
     const frames = await readSettled(feed, settlement)
-    if (aggregates && late) {
+    if (aggregates && sessions && late) {
       endRefill()
-      return toPart(outputs, frames, { aggregates, late })
+      return toPart(outputs, frames, { aggregates, sessions, late })
     }
     const fold = refill?.fold ?? (await startRefill())
     try {
       const anew = fold.deltas(settlement, frames.messages)
-      return toPart(outputs, frames, { aggregates: aggregates ?? anew.aggregates, late: late ?? anew.late })
+      const deltas = aggregates && sessions ? { aggregates, sessions } : anew
+      return toPart(outputs, frames, { ...deltas, late: late ?? anew.late })
     } catch (error) {
       // It may have folded a part of it.
       endRefill()

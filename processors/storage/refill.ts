@@ -1,12 +1,20 @@
 import type { FoldState } from '#processors/ports.ts'
 import { PartitionFold } from '#processors/windows/fold.ts'
-import { type AggregateRow, decodeOutcomes, type LateEvent, type Outcome, type Settlement } from '#schema/checkpoint.ts'
+import {
+  type AggregateRow,
+  decodeOutcomes,
+  type LateEvent,
+  type Outcome,
+  type SessionRow,
+  type Settlement,
+} from '#schema/checkpoint.ts'
 import type { LogMessage } from '#schema/frame.ts'
 import { emptySegment } from '#schema/segment.ts'
 
 /** What a checkpoint changed. */
 export interface Deltas {
   aggregates: AggregateRow[]
+  sessions: SessionRow[]
   late: LateEvent[]
 }
 
@@ -44,10 +52,10 @@ export const createRefill = (state: FoldState): Refill => {
     deltas(settlement, messages) {
       verdict = verdictsOf(settlement)
       for (const message of messages) fold.apply(message)
-      const { rows, late } = fold.seal(settlement.checkpoint, settlement.at)
+      const { rows, sessions, late } = fold.seal(settlement.checkpoint, settlement.at)
       // The same already, unless a hole in the log hid how they came there.
       for (const clock of settlement.clocks) fold.tenant(clock.tenant).clock(clock.source).restore(clock)
-      return { aggregates: rows, late: late.map(({ event }) => event) }
+      return { aggregates: rows, sessions, late: late.map(({ event }) => event) }
     },
   }
 }

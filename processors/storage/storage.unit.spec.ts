@@ -64,7 +64,7 @@ class FakeFeed implements OutputFeed {
       markers,
       at: 0,
     }
-    all.push({ settlement, aggregates: [], late: [], ...extra })
+    all.push({ settlement, aggregates: [], sessions: [], late: [], ...extra })
     for (const resolve of this.wake.splice(0)) resolve()
   }
 
@@ -286,7 +286,11 @@ it('makes deltas that have expired anew from the log, and is not ready until tha
   const gate = Promise.withResolvers<void>()
   writer.before = [() => gate.promise]
   const row = aggregateRow()
-  feed.checkpoint(0, [{ ids: ['a', 'b', 'c'], outcomes: ['C', 'D', 'L'] }], { aggregates: null, late: null })
+  feed.checkpoint(0, [{ ids: ['a', 'b', 'c'], outcomes: ['C', 'D', 'L'] }], {
+    aggregates: null,
+    sessions: null,
+    late: null,
+  })
   feed.checkpoint(0, [{ ids: ['d'] }], { aggregates: [row] })
   const { storage } = await start(feed, writer)
   await vi.waitFor(() => expect(storage.problems()).toEqual([expect.stringContaining('anew from the log')]))

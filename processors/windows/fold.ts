@@ -7,6 +7,7 @@ import {
   type LateEvent,
   type Outcome,
   type Segment,
+  type SessionRow,
 } from '#schema/checkpoint.ts'
 import { readControl } from '#schema/control.ts'
 import type { EventLine } from '#schema/event.ts'
@@ -27,6 +28,7 @@ export interface Sealed {
   /** Ranges of from..to that are gone from the log. */
   missing: { from: number; to: number }[]
   rows: AggregateRow[]
+  sessions: SessionRow[]
   late: { tenant: string; event: LateEvent }[]
   totals: Record<string, Counts>
   /** The same by minute of receipt. */
@@ -121,7 +123,7 @@ export class PartitionFold {
   /** Everything since the last seal. It must be committed, or this fold thrown away. */
   seal(checkpoint: number, now: number): Sealed {
     const rows: AggregateRow[] = []
-    const segment: Segment = { rows: [], ids: [], clocks: [], definitions: this.definitions, tenants: [] }
+    const segment: Segment = { rows: [], sessions: [], ids: [], clocks: [], definitions: this.definitions, tenants: [] }
     for (const tenant of this.tenants.values()) {
       rows.push(...tenant.takeRows())
       for (const [source, table] of tenant.identities) {
@@ -140,6 +142,7 @@ export class PartitionFold {
       to: this.sequence,
       missing: this.missing,
       rows,
+      sessions: [],
       late: this.late,
       totals: this.tally.totals,
       minutes: this.tally.byMinute,

@@ -3,7 +3,7 @@ import type { DefinitionState, Outcome } from '#schema/checkpoint.ts'
 import type { EventLine } from '#schema/event.ts'
 import type { ControlRecord } from '#schema/frame.ts'
 import { DEFAULT_LATENESS_HORIZON_MS, DEFAULT_OUT_OF_ORDERNESS_MS } from '#schema/limits.ts'
-import type { Condition, MetricDefinition } from '#schema/metric.ts'
+import { type Condition, type MetricDefinition, sliceSizes } from '#schema/metric.ts'
 import { HEADERS } from '#schema/subjects.ts'
 
 /** A window's total of one series, told the long way. */
@@ -84,7 +84,7 @@ const addTo = (
 ): void => {
   if (definition.event !== '*' && definition.event !== line.e.name) return
   if (!definition.where.every((condition) => holds(line, condition))) return
-  for (const { sizeMs: size } of definition.windows) {
+  for (const size of sliceSizes(definition)) {
     const start = line.time - (line.time % size)
     const dims = definition.dimensions.map((field) => dimension(read(line, field)))
     const { name: metric, version, measure } = definition
