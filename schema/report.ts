@@ -14,9 +14,41 @@ export interface PartitionReport {
   pendingEvents: number
   /** Age of the oldest message that is not settled; 0 when there is none. */
   lagSeconds: number
-  clocks: Clock[]
+  clocks: ClockReport[]
+  /** Clocks that found no room in this report: what was said of them before holds, and the next reports bring them. */
+  omitted?: number
   /** The owner's clock, milliseconds since 1970. */
   at: number
+}
+
+/** A clock, and for people why it stands where it stands. */
+export interface ClockReport extends Clock {
+  /** Absent: a tick raised it, or it stands where an owner before this one had left it. */
+  pushedBy?: PushedBy
+  ahead?: Ahead
+  /** When its last event was read, milliseconds since 1970 by the owner's clock; absent: none since the take-over. */
+  lastEventAt?: number
+}
+
+/** The event that moved a clock to where it stands. */
+export interface PushedBy {
+  id: string
+  name: string
+  key: string
+  /** Event time, milliseconds since 1970. */
+  time: number
+  /** The time that counted: the least of event time, receipt and the broker's time. */
+  counted: number
+  /** Of its frame. */
+  sequence: number
+}
+
+/** Events of one frame whose times were ahead of their receipt, and so pushed nobody. */
+export interface Ahead {
+  events: number
+  /** The furthest of them, milliseconds. */
+  byMs: number
+  sequence: number
 }
 
 /** What the storage process says, about once a second and after every write. */

@@ -1,5 +1,5 @@
 import type { Reports } from '#gateway/ports.ts'
-import type { PartitionReport, StorageReport } from '#schema/report.ts'
+import type { ClockReport, PartitionReport, StorageReport } from '#schema/report.ts'
 import { PROCESSOR_REPORTS, processorReport, STORAGE_REPORT } from '#schema/subjects.ts'
 import type { Broker } from './broker.ts'
 
@@ -16,7 +16,7 @@ export const createReports = (broker: Broker): Reports & { stop(): void } => {
     const known = partitions.get(report.partition)
     // A former owner that does not know yet must not hide the new one.
     if (known && known.epoch > report.epoch) return
-    partitions.set(report.partition, report)
+    partitions.set(report.partition, known?.epoch === report.epoch ? withOmitted(report, known.clocks) : report)
     tell()
   })
   const fromStorage = broker.listen(STORAGE_REPORT, (text) => {
@@ -35,6 +35,13 @@ export const createReports = (broker: Broker): Reports & { stop(): void } => {
       fromStorage.stop()
     },
   }
+}
+
+/** A report that has not all clocks leaves those of the ones before it as they were. */
+const withOmitted = (report: PartitionReport, known: readonly ClockReport[]): PartitionReport => {
+  if (!report.omitted) return report
+  const clocks = new Map([...known, ...report.clocks].map((clock) => [`${clock.tenant} ${clock.source}`, clock]))
+  return { ...report, clocks: [...clocks.values()] }
 }
 
 export const publishPartitionReport = (broker: Broker, report: PartitionReport): void =>

@@ -8,9 +8,10 @@ import { writeTrace } from '#schema/trace.ts'
 import { Fenced, type Logger, LogHole, type PartitionLog, type ReportExchange, type StateStore } from '../ports.ts'
 import { PartitionFold } from '../windows/fold.ts'
 import type { IdleSettings } from '../windows/idle.ts'
-import { firstLiveMinute } from '../windows/watermark.ts'
+import { firstLiveMinute, type SourceClock } from '../windows/watermark.ts'
 import { buildBatch } from './batch.ts'
 import { createCheckpointSpans } from './checkpoint-span.ts'
+import { createClockReports } from './clock-reports.ts'
 import { createCompaction } from './compaction.ts'
 import { createLag } from './lag.ts'
 import { createMarks } from './marks.ts'
@@ -112,6 +113,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
   )
   const spans = createCheckpointSpans(deps.tracer ?? NO_TRACER, { partition, owner: deps.owner, epoch }, clock.now)
   const ticker = createTicker(partition, fold, settings, clock.monotonic())
+  const clockReports = createClockReports()
   const changed = new Signal()
   const sealed = new Signal()
   const failed = new AbortController()
@@ -199,6 +201,11 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
     const { last } = await log.range()
     const pendingFrames = Math.max(0, last - head.sequence)
     const unread = Math.max(0, last - fold.sequence)
+    const bootedAt = clock.now() - clock.monotonic()
+    const lastEventAt = (one: SourceClock): number | undefined => {
+      const at = ticker.lastEventAt(one)
+      return at === undefined ? undefined : Math.round(bootedAt + at)
+    }
     const message: PartitionReport = {
       partition,
       owner: deps.owner,
@@ -209,7 +216,10 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
       // What is not read yet is taken to be as full as what was.
       pendingEvents: fold.pendingEvents + Math.round((unread * seen.events) / Math.max(1, seen.frames)),
       lagSeconds: lag.seconds(unread, clock.now()),
-      clocks: [...fold.tenants.values()].flatMap((tenant) => [...tenant.clocks.values()].map((one) => one.toJson())),
+      ...clockReports.next(
+        [...fold.tenants.values()].flatMap((tenant) => [...tenant.clocks.values()]),
+        lastEventAt,
+      ),
       at: clock.now(),
     }
     deps.reports.publish(message)

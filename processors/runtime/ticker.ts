@@ -16,7 +16,7 @@ const clockKey = (tenant: string, source: string): string => `${tenant}\n${sourc
  * counts once it stands in the log.
  */
 export const createTicker = (partition: number, fold: PartitionFold, settings: IdleSettings, startedAt: number) => {
-  const activity = new Map<SourceClock, { lastEventAt: number; lastTickAt?: number }>()
+  const activity = new Map<SourceClock, { lastEventAt: number; lastTickAt?: number; isRead: boolean }>()
   /** What the other partitions' active clocks stood at, by partition and clock, oldest first. */
   const history = new Map<string, Seen[]>()
 
@@ -55,7 +55,12 @@ export const createTicker = (partition: number, fold: PartitionFold, settings: I
   return {
     /** A frame with events of this clock was read. */
     touched(clock: SourceClock, now: number): void {
-      activity.set(clock, { lastEventAt: now })
+      activity.set(clock, { lastEventAt: now, isRead: true })
+    },
+    /** When the last event of this clock was read, by the owner's monotonic clock; undefined: none since the take-over. */
+    lastEventAt: (clock: SourceClock): number | undefined => {
+      const known = activity.get(clock)
+      return known?.isRead ? known.lastEventAt : undefined
     },
     /** Ticks that are due. `now` is the owner's monotonic clock. */
     due(reports: readonly PartitionReport[], now: number): TickClock[] {
@@ -63,7 +68,7 @@ export const createTicker = (partition: number, fold: PartitionFold, settings: I
       const ticks: TickClock[] = []
       for (const tenant of fold.tenants.values()) {
         for (const clock of tenant.clocks.values()) {
-          const known = activity.get(clock) ?? { lastEventAt: startedAt }
+          const known = activity.get(clock) ?? { lastEventAt: startedAt, isRead: false }
           const tick = idleTick(
             {
               tenant: clock.tenant,

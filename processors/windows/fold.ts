@@ -252,7 +252,7 @@ export class PartitionFold {
       this.tally.count(tenant, minute, 'I')
       this.late.push({ tenant, event })
     }
-    for (const clock of touched) this.noteChange(clock, () => clock.endFrame())
+    for (const clock of touched) this.noteChange(clock, () => clock.endFrame(message.sequence, message.storedAt))
     if (outcomes.some((outcome) => outcome !== 'C')) this.outcomes[message.sequence] = encodeOutcomes(outcomes)
     this.pendingEvents += outcomes.length
   }
@@ -262,7 +262,7 @@ export class PartitionFold {
     const { latenessHorizonMs, outOfOrdernessMs } = tenant.settings
     const clock = tenant.clock(line.source)
     touched.add(clock)
-    clock.observe(line.time, line.receivedAt, message.storedAt, outOfOrdernessMs)
+    clock.observe(line, message.storedAt, outOfOrdernessMs)
     const { watermark } = clock
     const prepared = prepare(tenant, line)
     const isFoldable = typeof prepared !== 'string'
