@@ -60,6 +60,8 @@ export interface SessionRow extends MeasureJson {
   revision: number
   /** The session has merged with an earlier one, or begins earlier: nothing is counted here any more. */
   retracted?: true
+  /** Of SESSIONS: where in the partition's log it was counted as ended. Absent while it goes on. */
+  ended?: number
 }
 
 /** The metric of rows that stand for sessions themselves. No definition can have this name. */

@@ -66,13 +66,18 @@ const conditionTest = ({ op, value: wanted }: Condition): ((value: unknown) => b
   }
 }
 
+/** Compiles dimensions to a reader of their values. */
+export const dimensionsReader = (fields: readonly string[]): ((line: EventLine) => (string | null)[]) => {
+  const readers = fields.map(fieldReader)
+  return (line) => readers.map((reader) => dimension(reader(line)))
+}
+
 export const compileMetric = (definition: MetricDefinition): CompiledMetric => {
   const conditions = definition.where.map((condition) => {
     const read = fieldReader(condition.field)
     const test = conditionTest(condition)
     return (line: EventLine) => test(read(line))
   })
-  const readers = definition.dimensions.map(fieldReader)
   const measure = measureOf(definition.measure)
   const { field } = definition.measure
   const measured = field === undefined ? () => undefined : fieldReader(field)
@@ -82,6 +87,6 @@ export const compileMetric = (definition: MetricDefinition): CompiledMetric => {
     measure,
     matches: (line) => conditions.every((condition) => condition(line)),
     read: (line) => measure.read(measured(line)),
-    dims: (line) => readers.map((reader) => dimension(reader(line))),
+    dims: dimensionsReader(definition.dimensions),
   }
 }

@@ -20,6 +20,8 @@ export const LIMITS = {
   frameEvents: 5_000,
   /** Series of one metric, window and partition that keep their name; the rest count under OTHER. */
   seriesPerWindow: 10_000,
+  /** The same of one session. */
+  seriesPerSession: 1_000,
 } as const
 
 /** Earliest event time that is accepted: 2000-01-01T00:00:00Z. */

@@ -101,10 +101,8 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
     state,
     { epoch, revision },
     {
-      row: (row) =>
-        marks.isLive(row) &&
-        fold.tenant(row.tenant).metrics.get(row.metric)?.compiled.definition.version === row.version,
-      session: () => true,
+      row: (row) => marks.isLive(row) && fold.tenant(row.tenant).isCurrent(row),
+      session: (row) => fold.tenant(row.tenant).isCurrent(row) && fold.tenant(row.tenant).isOpenSession(row),
       id: (tenant, source, minute) => {
         const of = fold.tenant(tenant)
         return minute >= firstLiveMinute(of.clock(source).watermark, of.settings.latenessHorizonMs)

@@ -1,4 +1,4 @@
-import type { AggregateRow, Outcome, Segment } from '#schema/checkpoint.ts'
+import type { AggregateRow, Outcome, Segment, SessionRow } from '#schema/checkpoint.ts'
 import { decodeOutcomes } from '#schema/checkpoint.ts'
 import type { EventLine } from '#schema/event.ts'
 import type { ControlRecord } from '#schema/frame.ts'
@@ -125,6 +125,19 @@ export class FoldHarness {
       rows
         .filter((row) => row.metric === name && row.tenant === tenant)
         .map((row) => [[(row.start - BASE) / 1000, ...row.dims].join(' '), row]),
+    )
+  }
+
+  /** Sessions of a metric as the newest rows have them, retracted ones left out: `session start–end dims` → row. */
+  sessions(name = 'views', tenant = 'main'): Record<string, SessionRow> {
+    const rows = mergeSegments(this.sealed.map(({ segment }) => segment)).sessions
+    return Object.fromEntries(
+      rows
+        .filter((row) => row.metric === name && row.tenant === tenant && !row.retracted)
+        .map((row) => {
+          const [start, end] = [row.start, row.end].map((time) => (time - BASE) / 1000)
+          return [[row.session, `${start}–${end}`, ...row.dims].join(' '), row]
+        }),
     )
   }
 

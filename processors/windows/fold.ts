@@ -15,10 +15,11 @@ import { readEventLine } from '#schema/event-line.ts'
 import type { ControlRecord, LogMessage, Marker } from '#schema/frame.ts'
 import type { Hash128 } from '#schema/hash.ts'
 import { receivedMinute, type Settled } from '#schema/ledger.ts'
+import type { Prepared } from './active-metric.ts'
 import { deadControl, deadLetter, deadLines, type UnreadableLine } from './dead-letter.ts'
 import { type Judge, judgeByMemory } from './judge.ts'
 import { NO_TENANT, Tally } from './tally.ts'
-import { type Prepared, TenantFold } from './tenant.ts'
+import { TenantFold } from './tenant.ts'
 import { firstLiveMinute, type SourceClock } from './watermark.ts'
 
 /** What a partition has folded since its last checkpoint. */
@@ -105,9 +106,7 @@ export class PartitionFold {
   /** Series with changes since the last seal: about the rows of the next checkpoint. */
   get pendingSeries(): number {
     let pending = 0
-    for (const { metrics } of this.tenants.values()) {
-      for (const { stores } of metrics.values()) for (const store of stores) pending += store.pending
-    }
+    for (const tenant of this.tenants.values()) pending += tenant.pending
     return pending
   }
 
@@ -123,9 +122,12 @@ export class PartitionFold {
   /** Everything since the last seal. It must be committed, or this fold thrown away. */
   seal(checkpoint: number, now: number): Sealed {
     const rows: AggregateRow[] = []
+    const sessions: SessionRow[] = []
     const segment: Segment = { rows: [], sessions: [], ids: [], clocks: [], definitions: this.definitions, tenants: [] }
     for (const tenant of this.tenants.values()) {
-      rows.push(...tenant.takeRows())
+      const changes = tenant.takeChanges()
+      rows.push(...changes.rows)
+      sessions.push(...changes.sessions)
       for (const [source, table] of tenant.identities) {
         const words = table.takeFresh()
         if (words.length > 0) segment.ids.push({ tenant: tenant.name, source, words })
@@ -137,12 +139,13 @@ export class PartitionFold {
       if (this.settingsChanged.has(tenant.name)) segment.tenants.push(tenant.settings)
     }
     segment.rows = rows.map((row) => ({ ...row, changed: checkpoint, changedAt: now, revision: 1 }))
+    segment.sessions = sessions.map((row) => ({ ...row, changed: checkpoint, changedAt: now }))
     const sealed: Sealed = {
       from: this.sealedTo + 1,
       to: this.sequence,
       missing: this.missing,
       rows,
-      sessions: [],
+      sessions,
       late: this.late,
       totals: this.tally.totals,
       minutes: this.tally.byMinute,
@@ -171,6 +174,7 @@ export class PartitionFold {
       if (metric?.compiled.definition.version !== row.version) continue
       metric.stores.find((store) => store.size === row.size)?.restore(row, row.changedAt)
     }
+    for (const row of segment.sessions) this.tenants.get(row.tenant)?.restoreSession(row)
   }
 
   private reset(): void {
@@ -189,10 +193,11 @@ export class PartitionFold {
   private controlFrame(message: LogMessage): void {
     const record = readControl(message.data)
     if (typeof record === 'string') this.late.push({ tenant: NO_TENANT, event: deadControl(message, record) })
-    else this.control(record, message.sequence)
+    else this.control(record, message)
   }
 
-  private control(record: ControlRecord, sequence: number): void {
+  private control(record: ControlRecord, message: LogMessage): void {
+    const { sequence } = message
     switch (record.kind) {
       case 'defineMetric':
         this.define({ tenant: record.tenant, definition: record.metric, deleted: false, sequence })
@@ -215,7 +220,7 @@ export class PartitionFold {
       case 'tick':
         for (const { tenant, source, watermark } of record.clocks) {
           const clock = this.tenant(tenant).clock(source)
-          this.noteChange(clock, () => clock.tick(watermark))
+          this.moveClock(clock, message, () => clock.tick(watermark))
         }
         break
       case 'marker': {
@@ -226,14 +231,16 @@ export class PartitionFold {
     }
   }
 
-  private noteChange(clock: SourceClock, change: () => void): void {
-    const known = clock.changed
+  private moveClock(clock: SourceClock, message: LogMessage, change: () => void): void {
+    const { changed: known, watermark: before } = clock
     change()
     if (clock.changed && !known) this.changedClocks++
+    this.tenant(clock.tenant).advance(clock, before, message)
   }
 
   private define(state: DefinitionState): void {
-    if (this.tenant(state.tenant).define(state)) this.definitions.push(state)
+    const remembered = this.tenant(state.tenant).define(state)
+    if (remembered) this.definitions.push(remembered)
   }
 
   private frame(message: LogMessage, touched: Set<SourceClock>): void {
@@ -252,7 +259,8 @@ export class PartitionFold {
       this.tally.count(tenant, minute, 'I')
       this.late.push({ tenant, event })
     }
-    for (const clock of touched) this.noteChange(clock, () => clock.endFrame(message.sequence, message.storedAt))
+    for (const clock of touched)
+      this.moveClock(clock, message, () => clock.endFrame(message.sequence, message.storedAt))
     if (outcomes.some((outcome) => outcome !== 'C')) this.outcomes[message.sequence] = encodeOutcomes(outcomes)
     this.pendingEvents += outcomes.length
   }
@@ -281,12 +289,7 @@ export class PartitionFold {
 
   private sweep(storedAt: number): void {
     this.sweptAt = storedAt
-    for (const tenant of this.tenants.values()) {
-      const endedBefore = tenant.highest - tenant.settings.latenessHorizonMs
-      for (const { stores } of tenant.metrics.values()) {
-        for (const store of stores) store.evict(endedBefore, storedAt - EVICT_AFTER_MS)
-      }
-    }
+    for (const tenant of this.tenants.values()) tenant.evict(storedAt - EVICT_AFTER_MS)
   }
 }
 

@@ -39,7 +39,7 @@ export class SliceStore {
     this.measure = measure
   }
 
-  /** Folds one event in. `late`: its watermark had passed the slice's end already. */
+  /** Folds one event in, or takes back what one had added (`sign` -1; its weight is negative then). */
   add(
     time: number,
     dims: (string | null)[],
@@ -47,6 +47,7 @@ export class SliceStore {
     weight: number,
     watermark: number,
     storedAt: number,
+    sign: 1 | -1 = 1,
   ): void {
     const slice = this.sliceAt(sliceStart(time, this.size))
     slice.touchedAt = storedAt
@@ -57,7 +58,7 @@ export class SliceStore {
     }
     const { delta } = series
     this.measure.add(delta.state, value, weight, series.total)
-    delta.events++
+    delta.events += sign
     if (watermark >= slice.start + this.size) delta.corrections++
   }
 

@@ -1,22 +1,10 @@
-import type { AggregateRow, DefinitionState, TenantState } from '#schema/checkpoint.ts'
-import { type CompiledMetric, compileMetric } from '#schema/compile-metric.ts'
+import { type DefinitionState, SESSIONS, type SessionRow, type TenantState } from '#schema/checkpoint.ts'
 import type { EventLine } from '#schema/event.ts'
 import { DEFAULT_LATENESS_HORIZON_MS, DEFAULT_OUT_OF_ORDERNESS_MS } from '#schema/limits.ts'
+import { ActiveMetric, type Changes, type Prepared } from './active-metric.ts'
 import { IdentityTable } from './identities.ts'
-import { SliceStore } from './slices.ts'
+import { SessionMetrics } from './session-metrics.ts'
 import { SourceClock } from './watermark.ts'
-
-interface ActiveMetric {
-  compiled: CompiledMetric
-  stores: SliceStore[]
-}
-
-/** What one metric has read of an event. */
-export interface Prepared {
-  stores: SliceStore[]
-  dims: (string | null)[]
-  value: number | undefined
-}
 
 /** Everything one partition knows of one tenant: no tenant's clock, identities or series touch another's. */
 export class TenantFold {
@@ -27,11 +15,13 @@ export class TenantFold {
   readonly definitions = new Map<string, DefinitionState>()
   readonly metrics = new Map<string, ActiveMetric>()
   private byEvent = new Map<string, ActiveMetric[]>()
-  /** Deltas of definitions that were replaced since the last checkpoint. */
-  private replaced: AggregateRow[] = []
+  private readonly sessions: SessionMetrics
+  /** Changes of definitions that were replaced since the last checkpoint. */
+  private replaced: Changes = { rows: [], sessions: [] }
 
   constructor(name: string) {
     this.name = name
+    this.sessions = new SessionMetrics(name, this.metrics)
     this.settings = {
       tenant: name,
       version: 0,
@@ -58,31 +48,30 @@ export class TenantFold {
     return table
   }
 
-  /** Takes effect at its place in the log. False when this or a newer version is known. */
-  define(state: DefinitionState): boolean {
-    const { definition, deleted } = state
+  /** Takes effect at its place in the log. Null when this or a newer version is known, else what must be remembered. */
+  define(state: DefinitionState): DefinitionState | null {
+    const { definition, deleted, sequence = 0 } = state
     const known = this.definitions.get(definition.name)
-    if (known && known.definition.version >= definition.version) return false
-    this.definitions.set(definition.name, state)
-    this.replaced.push(...this.take(definition.name))
-    this.metrics.delete(definition.name)
-    if (!deleted) {
-      const compiled = compileMetric(definition)
-      this.metrics.set(definition.name, {
-        compiled,
-        stores: compiled.sizes.map((size) => new SliceStore(size, compiled.measure)),
-      })
-    }
+    if (known && known.definition.version >= definition.version) return null
+    this.replace(definition.name)
+    if (!deleted) this.metrics.set(definition.name, new ActiveMetric(definition, sequence))
     this.byEvent.clear()
-    return true
+    const remembered = this.sessions.define(state)
+    this.definitions.set(definition.name, remembered)
+    return remembered
   }
 
-  /** Deltas of all metrics since the last call, those of definitions that were replaced meanwhile included. */
-  takeRows(): AggregateRow[] {
-    const rows = this.replaced
-    this.replaced = []
-    for (const name of this.metrics.keys()) rows.push(...this.take(name))
-    return rows
+  /** Changes of all metrics since the last call, those of definitions that were replaced meanwhile included. */
+  takeChanges(): Changes {
+    const { rows, sessions } = this.replaced
+    this.replaced = { rows: [], sessions: [] }
+    for (const metric of this.metrics.values()) {
+      const changes = metric.take(this.name)
+      rows.push(...changes.rows)
+      sessions.push(...changes.sessions)
+    }
+    sessions.push(...this.sessions.take())
+    return { rows, sessions }
   }
 
   /**
@@ -91,16 +80,61 @@ export class TenantFold {
    */
   prepare(line: EventLine): Prepared[] {
     const prepared: Prepared[] = []
-    for (const { compiled, stores } of this.metricsOf(line.e.name)) {
-      if (compiled.matches(line)) prepared.push({ stores, dims: compiled.dims(line), value: compiled.read(line) })
+    for (const metric of this.metricsOf(line.e.name)) {
+      const one = metric.prepare(line)
+      if (one) prepared.push(one)
     }
     return prepared
   }
 
   /** Never throws. */
-  fold({ time, weight }: EventLine, prepared: readonly Prepared[], watermark: number, storedAt: number): void {
-    for (const { stores, dims, value } of prepared) {
-      for (const store of stores) store.add(time, dims, value, weight, watermark, storedAt)
+  fold(line: EventLine, prepared: readonly Prepared[], watermark: number, storedAt: number): void {
+    for (const one of prepared) one.metric.add(line, one, watermark, storedAt)
+    for (const tracked of this.sessions.all) tracked.add(line, watermark, { storedAt })
+  }
+
+  /** A clock of a source has moved from `before`, or may have judged events that change what has ended by it. */
+  advance({ source, watermark }: SourceClock, before: number, at: { sequence: number; storedAt: number }): void {
+    for (const tracked of this.sessions.all) tracked.advance(source, before, watermark, at)
+  }
+
+  restoreSession(row: SessionRow): void {
+    // It is closed: nothing can change it any more.
+    if (!this.isOpenSession(row)) return
+    if (row.metric === SESSIONS) this.sessions.restore(row)
+    else {
+      const store = this.metrics.get(row.metric)?.sessions.find(({ gap }) => gap === row.gap)
+      if (this.isCurrent(row)) store?.restore(row)
+    }
+  }
+
+  /** Whether an event may still change a session. */
+  isOpenSession({ source, end }: Pick<SessionRow, 'source' | 'end'>): boolean {
+    return end >= this.closedBefore(source)
+  }
+
+  /** Whether a row is of a definition in force. */
+  isCurrent(row: { metric: string; version: number } | SessionRow): boolean {
+    if (row.metric === SESSIONS && 'gap' in row) return this.sessions.follows(row)
+    return this.metrics.get(row.metric)?.compiled.definition.version === row.version
+  }
+
+  /** Series and sessions with changes since the last call of takeChanges. */
+  get pending(): number {
+    let pending = 0
+    for (const metric of this.metrics.values()) pending += metric.pending
+    for (const tracked of this.sessions.all) pending += tracked.pending
+    return pending
+  }
+
+  /** Forgets what can change no more, or has not changed for long and adds up without being known. */
+  evict(touchedBefore: number): void {
+    const endedBefore = this.highest - this.settings.latenessHorizonMs
+    for (const { stores } of this.metrics.values()) for (const store of stores) store.evict(endedBefore, touchedBefore)
+    for (const source of this.clocks.keys()) {
+      const closedBefore = this.closedBefore(source)
+      for (const { sessions } of this.metrics.values()) for (const store of sessions) store.evict(source, closedBefore)
+      for (const tracked of this.sessions.all) tracked.evict(source, closedBefore)
     }
   }
 
@@ -111,14 +145,21 @@ export class TenantFold {
 
   hasOpenWindows(watermark: number): boolean {
     const time = watermark - this.settings.latenessHorizonMs
-    return [...this.metrics.values()].some(({ stores }) => stores.some((store) => store.hasOpen(time)))
+    const isOpen = (windows: { hasOpen(time: number): boolean }): boolean => windows.hasOpen(time)
+    return [...this.metrics.values()].some(isOpen) || [...this.sessions.all].some(isOpen)
   }
 
-  private take(name: string): AggregateRow[] {
-    const metric = this.metrics.get(name)
-    if (!metric) return []
-    const head = { tenant: this.name, metric: name, version: metric.compiled.definition.version }
-    return metric.stores.flatMap((store) => store.take(head))
+  /** Sessions of a source that end before it are closed: an event that could reach them would be late. */
+  private closedBefore(source: string): number {
+    return (this.clocks.get(source)?.watermark ?? Number.NEGATIVE_INFINITY) - this.settings.latenessHorizonMs
+  }
+
+  private replace(name: string): void {
+    const changes = this.metrics.get(name)?.take(this.name)
+    this.metrics.delete(name)
+    if (!changes) return
+    this.replaced.rows.push(...changes.rows)
+    this.replaced.sessions.push(...changes.sessions)
   }
 
   private metricsOf(event: string): ActiveMetric[] {

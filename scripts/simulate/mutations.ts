@@ -129,9 +129,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     guard: 'pending deltas of a definition that is replaced',
     why: 'what was counted since the last checkpoint would depend on where that fell',
-    edits: [
-      { file: 'processors/windows/tenant.ts', find: 'this.replaced.push(...this.take(definition.name))', replace: '' },
-    ],
+    edits: [{ file: 'processors/windows/tenant.ts', find: 'this.replaced.rows.push(...changes.rows)', replace: '' }],
   },
   {
     guard: 'positions of the cursor',

@@ -1,0 +1,78 @@
+import type { AggregateRow, SessionRow } from '#schema/checkpoint.ts'
+import { type CompiledMetric, compileMetric } from '#schema/compile-metric.ts'
+import type { EventLine } from '#schema/event.ts'
+import type { Measure } from '#schema/measures.ts'
+import { type MetricDefinition, sessionGaps } from '#schema/metric.ts'
+import { SessionStore } from './sessions.ts'
+import { SliceStore } from './slices.ts'
+
+/** What one metric has read of an event. */
+export interface Prepared {
+  metric: ActiveMetric
+  dims: (string | null)[]
+  value: ReturnType<Measure['read']>
+}
+
+/** What has changed since the last checkpoint. */
+export interface Changes {
+  rows: AggregateRow[]
+  sessions: SessionRow[]
+}
+
+/** A definition in force, with its windows. */
+export class ActiveMetric {
+  readonly compiled: CompiledMetric
+  /** Where in the log it took effect. */
+  readonly sequence: number
+  readonly stores: readonly SliceStore[]
+  readonly sessions: readonly SessionStore[]
+
+  constructor(definition: MetricDefinition, sequence: number) {
+    const compiled = compileMetric(definition)
+    const { measure } = compiled
+    this.compiled = compiled
+    this.sequence = sequence
+    this.stores = compiled.sizes.map((size) => new SliceStore(size, measure))
+    this.sessions = sessionGaps(definition).map((gap) => new SessionStore({ gap, measure }))
+  }
+
+  /** Null when the event is none of its own. Throws what can go wrong with it. */
+  prepare(line: EventLine): Prepared | null {
+    const { compiled } = this
+    if (!compiled.matches(line)) return null
+    return { metric: this, dims: compiled.dims(line), value: compiled.read(line) }
+  }
+
+  /** Never throws. */
+  add(
+    { source, key: session, time, weight }: EventLine,
+    prepared: Prepared,
+    watermark: number,
+    storedAt: number,
+  ): void {
+    const { dims, value } = prepared
+    for (const store of this.stores) store.add(time, dims, value, weight, watermark, storedAt)
+    for (const store of this.sessions) store.add({ source, session, time, dims, value, weight, watermark })
+  }
+
+  take(tenant: string): Changes {
+    const { name, version } = this.compiled.definition
+    const head = { tenant, metric: name, version }
+    return {
+      rows: this.stores.flatMap((store) => store.take(head)),
+      sessions: this.sessions.flatMap((store) => store.take(head)),
+    }
+  }
+
+  get pending(): number {
+    let pending = 0
+    for (const store of this.stores) pending += store.pending
+    for (const store of this.sessions) pending += store.pending
+    return pending
+  }
+
+  /** Whether some window may end after `time`. */
+  hasOpen(time: number): boolean {
+    return this.stores.some((store) => store.hasOpen(time)) || this.sessions.some((store) => store.hasOpen(time))
+  }
+}

@@ -1,0 +1,231 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { SESSION_END } from '#schema/event.ts'
+import { at, FoldHarness, metric } from './fold-harness.ts'
+
+const GAP = 60
+
+const sessionMetric = (over: Parameters<typeof metric>[0] = {}) =>
+  metric({ windows: [{ kind: 'SESSION', gapMs: GAP * 1_000 }], ...over })
+
+/** Counts sessions by the minute of their end. */
+const endMetric = (over: Parameters<typeof metric>[0] = {}) =>
+  metric({ name: 'ended', event: SESSION_END, sessionGapMs: GAP * 1_000, ...over })
+
+const eventsOf = (harness: FoldHarness, name = 'views') =>
+  Object.fromEntries(Object.entries(harness.sessions(name)).map(([key, { events }]) => [key, events]))
+
+const visit = (id: string, time: number, more: object = {}) => ({ id, time, key: 's', ...more })
+
+describe('session windows', () => {
+  it('events one gap apart belong to one session, a millisecond more begins another', () => {
+    const harness = new FoldHarness().define(sessionMetric())
+    harness.frame(200, visit('a', 0), visit('b', 60), visit('c', 120.001))
+    expect(eventsOf(harness)).toEqual({ 's 0–120': 2, 's 120.001–180.001': 1 })
+  })
+
+  it('each key and each source has its own', () => {
+    const harness = new FoldHarness().define(sessionMetric())
+    harness.frame(50, visit('a', 0), visit('b', 10, { key: 't' }), visit('c', 20, { source: 'file' }))
+    expect(Object.keys(harness.sessions())).toEqual(['s 0–60', 't 10–70', 's 20–80'])
+  })
+
+  it('an event between two sessions makes one of them, and the later is retracted in the same checkpoint', () => {
+    const harness = new FoldHarness().define(sessionMetric())
+    harness.frame(105, visit('a', 0), visit('b', 100))
+    harness.frame(106, visit('c', 50))
+    expect(eventsOf(harness)).toEqual({ 's 0–160': 3 })
+    const { sessions } = harness.sealed.at(-1)!
+    expect(sessions.map(({ start, revision, retracted, events }) => [start, revision, retracted, events])).toEqual([
+      [at(100), 2, true, 0],
+      [at(0), 2, undefined, 3],
+    ])
+  })
+
+  it('a session that begins earlier than was known moves: the old start is retracted', () => {
+    const harness = new FoldHarness().define(sessionMetric())
+    harness.frame(100, visit('b', 50))
+    harness.frame(101, visit('a', 20))
+    expect(eventsOf(harness)).toEqual({ 's 20–110': 2 })
+    expect(harness.sealed.at(-1)!.sessions.map(({ start, retracted }) => [start, retracted])).toEqual([
+      [at(50), true],
+      [at(20), undefined],
+    ])
+  })
+
+  it('what no checkpoint had said is not retracted', () => {
+    const harness = new FoldHarness().define(sessionMetric())
+    harness.append(100, visit('b', 50))
+    harness.frame(101, visit('a', 20))
+    expect(harness.sealed.at(-1)!.sessions).toMatchObject([{ start: at(20), events: 2, revision: 1 }])
+  })
+
+  it('all series of a session have its bounds', () => {
+    const harness = new FoldHarness().define(sessionMetric({ dimensions: ['country'] }))
+    harness.frame(100, visit('a', 30, { country: 'NL' }), visit('b', 40, { country: 'DE' }))
+    harness.frame(101, visit('c', 10, { country: 'NL' }))
+    expect(eventsOf(harness)).toEqual({ 's 10–100 NL': 2, 's 10–100 DE': 1 })
+  })
+
+  it('no session is longer than a day: it is cut, and another begins', () => {
+    const day = 86_400
+    const gap = 43_200
+    const harness = new FoldHarness().define(sessionMetric({ windows: [{ kind: 'SESSION', gapMs: gap * 1_000 }] }))
+    harness.frame(2 * day, visit('a', 0))
+    harness.append(2 * day, visit('b', gap), visit('c', day), visit('d', day + 1))
+    harness.seal()
+    expect(eventsOf(harness)).toEqual({ [`s 0–${day + gap}`]: 3, [`s ${day + 1}–${day + 1 + gap}`]: 1 })
+  })
+
+  it('an event that comes when its session had ended is a correction; a late one changes nothing', () => {
+    const harness = new FoldHarness().define(sessionMetric())
+    harness.frame(10, visit('a', 10))
+    harness.frame(300, visit('x', 300, { key: 'other' }))
+    expect(harness.frame(301, visit('b', 40))).toEqual(['C'])
+    expect(harness.sessions()['s 10–100']).toMatchObject({ events: 2, corrections: 1 })
+    harness.frame(2_000, visit('y', 2_000, { key: 'other' }))
+    expect(harness.frame(2_001, visit('c', 60))).toEqual(['L'])
+    expect(harness.sessions()['s 10–100']).toMatchObject({ events: 2 })
+  })
+})
+
+describe('metrics on the end of sessions', () => {
+  it('count a session in the minute of its end, once the watermark has passed that', () => {
+    const harness = new FoldHarness().define(endMetric())
+    harness.frame(30, visit('a', 0), visit('b', 30))
+    expect(harness.events('ended')).toEqual({})
+    harness.frame(95, visit('x', 95, { key: 'other' }))
+    expect(harness.events('ended')).toEqual({ 60: 1 })
+    expect(harness.totals('ended')['60']).toMatchObject({ corrections: 0, n: 1 })
+  })
+
+  it('measure length and events, with the dimensions of the first event', () => {
+    const harness = new FoldHarness()
+      .define(endMetric({ measure: { kind: 'SUM', field: 'properties.seconds' }, dimensions: ['country'] }))
+      .define(endMetric({ name: 'size', measure: { kind: 'SUM', field: 'properties.events' } }))
+    harness.frame(40, visit('b', 30, { country: 'DE' }), visit('a', 0, { country: 'NL' }))
+    harness.frame(95, visit('x', 95, { key: 'other' }))
+    expect(harness.totals('ended')).toMatchObject({ '60 NL': { sum: 30, events: 1 } })
+    expect(harness.totals('size')).toMatchObject({ 60: { sum: 2, events: 1 } })
+  })
+
+  it('a session that goes on after its end is taken back and counted at its new end', () => {
+    const harness = new FoldHarness().define(endMetric())
+    harness.frame(10, visit('a', 10))
+    harness.frame(150, visit('x', 150, { key: 'other' }))
+    expect(harness.events('ended')).toEqual({ 60: 1 })
+    harness.frame(151, visit('b', 60))
+    expect(harness.events('ended')).toEqual({ 60: 0, 120: 1 })
+    expect(harness.totals('ended')).toMatchObject({ 60: { corrections: 1 }, 120: { corrections: 0 } })
+  })
+
+  it('two sessions that become one are counted as one', () => {
+    const harness = new FoldHarness().define(endMetric())
+    harness.frame(100, visit('a', 0), visit('b', 100))
+    harness.frame(400, visit('x', 400, { key: 'other' }))
+    expect(harness.events('ended')).toEqual({ 60: 1, 120: 1 })
+    harness.frame(401, visit('c', 50))
+    expect(harness.events('ended')).toEqual({ 60: 0, 120: 1 })
+  })
+
+  it('a tick ends sessions as well', () => {
+    const harness = new FoldHarness().define(endMetric())
+    harness.frame(10, visit('a', 10))
+    harness.control({ kind: 'tick', clocks: [{ tenant: 'main', source: 'live', watermark: at(70) }] })
+    harness.seal()
+    expect(harness.events('ended')).toEqual({ 60: 1 })
+  })
+
+  it('a metric that is defined later counts what ends after its place, and takes nothing back that it had not counted', () => {
+    const harness = new FoldHarness().define(endMetric())
+    harness.frame(10, visit('a', 10))
+    harness.frame(150, visit('x', 150, { key: 'other' }))
+    harness.define(endMetric({ version: 2 }))
+    harness.frame(151, visit('b', 60))
+    const rows = harness.sealed.flatMap(({ rows }) => rows).filter(({ version }) => version === 2)
+    expect(rows.map(({ start, events }) => [start, events])).toEqual([[at(120), 1]])
+  })
+})
+
+interface Step {
+  time: number
+  key: string
+  restart: boolean
+}
+
+/** Sessions by the plain rule: the times of a key in order, cut where the gap is longer. */
+const clusters = (steps: readonly Step[]): { key: string; start: number; end: number; events: number }[] =>
+  Object.entries(Object.groupBy(steps, ({ key }) => key)).flatMap(([key, all = []]) => {
+    const found: { key: string; start: number; end: number; events: number }[] = []
+    for (const { time } of all.toSorted((a, b) => a.time - b.time)) {
+      const last = found.at(-1)
+      if (last && time <= last.end) {
+        last.end = time + GAP
+        last.events++
+      } else found.push({ key, start: time, end: time + GAP, events: 1 })
+    }
+    return found
+  })
+
+const steps = fc.array(
+  fc.record({
+    time: fc.integer({ min: 0, max: 590 }),
+    key: fc.constantFrom('s', 't'),
+    restart: fc.boolean(),
+  }),
+  { maxLength: 30 },
+)
+
+describe('in any order of arrival, with restarts between', () => {
+  const run = (all: readonly Step[]): FoldHarness => {
+    const harness = new FoldHarness().define(sessionMetric()).define(endMetric())
+    for (const [i, { time, key, restart }] of all.entries()) {
+      harness.append(time, { id: `e${i}`, time, key })
+      if (!restart) continue
+      harness.seal()
+      harness.restart()
+    }
+    harness.seal()
+    return harness
+  }
+
+  it('sessions are what the plain rule makes of all events', () => {
+    fc.assert(
+      fc.property(steps, (all) => {
+        const expected = clusters(all).map(({ key, start, end, events }) => [`${key} ${start}–${end}`, events])
+        expect(eventsOf(run(all))).toEqual(Object.fromEntries(expected))
+      }),
+    )
+  })
+
+  it('those are counted whose end the watermark has passed, each in the minute of its end', () => {
+    fc.assert(
+      fc.property(steps, (all) => {
+        const harness = run(all)
+        const counted: Record<string, number> = {}
+        for (const { end } of clusters(all)) {
+          const minute = Math.floor(end / 60) * 60
+          if (end <= harness.watermark()) counted[minute] = (counted[minute] ?? 0) + 1
+        }
+        const events = Object.entries(harness.events('ended')).filter(([, count]) => count !== 0)
+        expect(Object.fromEntries(events)).toEqual(counted)
+      }),
+    )
+  })
+
+  it('a restart changes no row of any checkpoint', () => {
+    fc.assert(
+      fc.property(steps, (all) => {
+        const sealedAlike = all.map((step) => ({ ...step, restart: true }))
+        const rowsOf = (harness: FoldHarness) => harness.sealed.map(({ rows, sessions }) => ({ rows, sessions }))
+        const harness = new FoldHarness().define(sessionMetric()).define(endMetric())
+        for (const [i, { time, key }] of all.entries()) {
+          harness.append(time, { id: `e${i}`, time, key })
+          harness.seal()
+        }
+        harness.seal()
+        expect(rowsOf(harness)).toEqual(rowsOf(run(sealedAlike)))
+      }),
+    )
+  })
+})
