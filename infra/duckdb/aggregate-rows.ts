@@ -1,6 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { AggregateRow } from '#schema/checkpoint.ts'
 import { aggTable } from '#schema/metric.ts'
+import { MEASURE_FROM_JSON, MEASURE_TYPES } from './measure-columns.ts'
 import type { Spool } from './spool.ts'
 import { AGGREGATE_TABLES } from './tables.ts'
 
@@ -13,17 +14,13 @@ const COLUMNS = {
   dims: 'VARCHAR[]',
   events: 'BIGINT',
   corrections: 'BIGINT',
-  n: 'DOUBLE',
-  sum: 'DOUBLE',
-  min: 'DOUBLE',
-  max: 'DOUBLE',
-  members: 'BIGINT[]',
+  ...MEASURE_TYPES,
 }
 
 const insertSql = (into: string, table: string): string => `
-INSERT INTO ${into}
-SELECT tenant, metric, version, size, epoch_ms(start), epoch_ms(start + size), dims, events, corrections,
-  coalesce(n, 0), coalesce("sum", 0), "min", "max", members, 1, epoch_ms($1::BIGINT), false
+INSERT INTO ${into} BY NAME
+SELECT tenant, metric, version, size AS size_ms, epoch_ms(start) AS window_start, epoch_ms(start + size) AS window_end,
+  dims, events, corrections, ${MEASURE_FROM_JSON}, 1 AS revisions, epoch_ms($1::BIGINT) AS stored_at, false AS merged
 FROM ${table}`
 
 /** Half a surrogate pair is no text that a store can hold: it becomes U+FFFD here, and only here. */

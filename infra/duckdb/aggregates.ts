@@ -1,39 +1,36 @@
-import { type DuckDBConnection, DuckDBListValue } from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBListValue } from '@duckdb/node-api'
 import { aggTable } from '#schema/metric.ts'
 import type { AggregatesQuery, OlapRow, Positions } from '#schema/olap.ts'
+import { measureJson, measureValues } from './measure-columns.ts'
 import { readPositions } from './positions.ts'
 import { MERGED } from './tables.ts'
 
 const sql = (table: string): string => `
 SELECT epoch_ms(window_start)::DOUBLE, dims, ${MERGED.events}::DOUBLE, ${MERGED.corrections}::DOUBLE,
-  ${MERGED.n}, ${MERGED.sum}, ${MERGED.min}, ${MERGED.max}, ${MERGED.members}::DOUBLE[], ${MERGED.revisions}::DOUBLE
+  ${MERGED.revisions}::DOUBLE, ${measureValues((field) => MERGED[field])}
 FROM ${table}
 WHERE tenant = $1 AND metric = $2 AND version = $3 AND size_ms = $4
   AND window_start >= epoch_ms($5::BIGINT) AND window_start < epoch_ms($6::BIGINT)
 GROUP BY window_start, dims
 ORDER BY window_start, dims`
 
-const list = <T>(value: unknown): T[] => (value instanceof DuckDBListValue ? [...value.items] : []) as T[]
+const FIXED = 5
 
 const toRow = (query: AggregatesQuery, columns: unknown[][], i: number): OlapRow => {
-  const [start, dims, events, corrections, n, sum, min, max, members, revision] = columns.map((column) => column[i])
-  const row: OlapRow = {
+  const values = columns.map((column) => column[i])
+  const [start, dims, events, corrections, revision] = values
+  return {
     tenant: query.tenant,
     metric: query.metric,
     version: query.version,
     size: query.size,
     start: start as number,
-    dims: list<string | null>(dims),
+    dims: [...(dims as DuckDBListValue).items] as (string | null)[],
     events: events as number,
     corrections: corrections as number,
     revision: revision as number,
+    ...measureJson(values.slice(FIXED)),
   }
-  if (n !== 0) row.n = n as number
-  if (sum !== 0) row.sum = sum as number
-  if (min !== null) row.min = min as number
-  if (max !== null) row.max = max as number
-  if (members !== null) row.members = list<number>(members)
-  return row
 }
 
 /** Merged rows and positions of one moment; the connection is in a transaction. */

@@ -1,4 +1,5 @@
 import { LEDGER_SCHEMA } from './ledger-tables.ts'
+import { MEASURE_DDL, MEASURE_VALUE, MERGED_MEASURE } from './measure-columns.ts'
 
 /** Identity of an event in 64 bits. Lengths keep (a, bc) and (ab, c) apart, whatever characters they hold. */
 export const identitySql = (tenant: string, source: string, key: string, id: string): string =>
@@ -25,7 +26,7 @@ CREATE TABLE IF NOT EXISTS ${table} (
   tenant VARCHAR NOT NULL, metric VARCHAR NOT NULL, version BIGINT NOT NULL, size_ms BIGINT NOT NULL,
   window_start TIMESTAMP NOT NULL, window_end TIMESTAMP NOT NULL, dims VARCHAR[] NOT NULL,
   events BIGINT NOT NULL, corrections BIGINT NOT NULL,
-  n DOUBLE NOT NULL, "sum" DOUBLE NOT NULL, "min" DOUBLE, "max" DOUBLE, members BIGINT[],
+  ${MEASURE_DDL},
   revisions BIGINT NOT NULL, stored_at TIMESTAMP NOT NULL, merged BOOLEAN NOT NULL)`
 
 const DEAD_LETTERS = `
@@ -90,15 +91,11 @@ SELECT "partition", 'definition', tenant, metric,
 FROM positions, metrics
 WHERE checkpoint > 0 AND "partition" NOT IN (SELECT "partition" FROM fold_state WHERE kind = 'definition')`
 
-/** Merged state of a group of delta rows, column by column. fsum: the order of the rows must not show. */
+/** Merged state of a group of delta rows, column by column. */
 export const MERGED = {
   events: 'sum(events)::BIGINT',
   corrections: 'sum(corrections)::BIGINT',
-  n: 'fsum(n)',
-  sum: 'fsum("sum")',
-  min: 'min("min")',
-  max: 'max("max")',
-  members: 'list_sort(list_distinct(flatten(list(members) FILTER (members IS NOT NULL))))',
+  ...MERGED_MEASURE,
   revisions: 'sum(revisions)::BIGINT',
 } as const
 
@@ -106,13 +103,7 @@ export const MERGED = {
 const points = (view: string, table: string): string => `
 CREATE OR REPLACE VIEW ${view} AS
 SELECT tenant, metric, window_start, window_end, dims, events,
-  CASE measure
-    WHEN 'COUNT' THEN n
-    WHEN 'UNIQUES' THEN coalesce(len(members), 0)::DOUBLE
-    ELSE CASE WHEN n = 0 THEN NULL ELSE
-      CASE measure WHEN 'SUM' THEN "sum" WHEN 'AVG' THEN "sum" / n WHEN 'MIN' THEN "min" WHEN 'MAX' THEN "max" END
-    END
-  END AS value,
+  ${MEASURE_VALUE} AS value,
   corrections, revisions AS revision
 FROM (
   SELECT tenant, metric, version, window_start, window_end, dims, ${Object.entries(MERGED)
