@@ -1,11 +1,10 @@
 import type { RangeResult } from '#gateway/live/metric-reader.ts'
 import type { Point } from '#gateway/live/points.ts'
 import type { Update } from '#gateway/live/subscription.ts'
-import { MillraceError } from '#schema/errors.ts'
 import type { WindowStatus } from '#schema/status.ts'
 import type { Builder } from './builder.ts'
 import { type Conditions, toConditions } from './conditions.ts'
-import { toWindow, type WindowInput, type WindowValue } from './metrics.ts'
+import { toWindow, type WindowInput } from './metrics.ts'
 import { need } from './rights.ts'
 import { readTime } from './scalars.ts'
 
@@ -71,12 +70,6 @@ const addResults = (builder: Builder) => {
   return { result, update }
 }
 
-const tumblingMs = (value: WindowValue): number => {
-  const window = toWindow(value)
-  if (window.kind === 'TUMBLING') return window.sizeMs
-  throw new MillraceError('BAD_INPUT', 'window: ask for a tumbling one')
-}
-
 /** Reading metrics: ranges of windows, and subscriptions. */
 export const addQueryMetric = (builder: Builder, conditions: Conditions, window: WindowInput): void => {
   const { result, update } = addResults(builder)
@@ -97,7 +90,7 @@ export const addQueryMetric = (builder: Builder, conditions: Conditions, window:
       resolve: (_, { name, window: asked, from, to, by, where, limit }, context) =>
         context.services.reader.range(need(context, 'READ').tenant, {
           metric: name,
-          windowMs: tumblingMs(asked),
+          window: toWindow(asked),
           by: by ?? undefined,
           where: toConditions(where),
           from: readTime('from', from),
@@ -122,7 +115,7 @@ export const addQueryMetric = (builder: Builder, conditions: Conditions, window:
       subscribe: (_, { name, window: asked, by, where, last, after }, context) =>
         context.services.reader.subscribe(need(context, 'READ').tenant, {
           metric: name,
-          windowMs: tumblingMs(asked),
+          window: toWindow(asked),
           by: by ?? undefined,
           where: toConditions(where),
           last: last ?? 60,

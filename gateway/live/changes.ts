@@ -1,7 +1,7 @@
 import { seriesKey } from '#schema/metric.ts'
 import { windowStatus } from '#schema/status.ts'
 import type { LiveView, Moment } from './live-view.ts'
-import type { Operation } from './operation.ts'
+import type { SliceOperation } from './operation.ts'
 import { type Point, slicesOf, windowPoints, windowStart } from './points.ts'
 import { isAfter, noPositions, type Positions, raise } from './positions.ts'
 import type { SliceTable } from './slices.ts'
@@ -23,7 +23,7 @@ export interface Changes {
 const NOTHING: Changes = { points: [], stored: new Map() }
 
 /** Windows in which a series changed after `since`, and windows whose status is another one than then. */
-const movedWindows = (operation: Operation, table: SliceTable, since: Moment, now: Moment, horizonMs: number) => {
+const movedWindows = (operation: SliceOperation, table: SliceTable, since: Moment, now: Moment, horizonMs: number) => {
   const changed = new Set<number>()
   const restated = new Set<number>()
   const timeMoved = since.time !== now.time
@@ -31,7 +31,7 @@ const movedWindows = (operation: Operation, table: SliceTable, since: Moment, no
     const start = windowStart(operation, slice.start)
     if (isAfter(slice.changed, since.positions)) changed.add(start)
     if (!timeMoved || restated.has(start)) continue
-    const end = start + operation.windowMs
+    const end = start + operation.sizeMs
     const then = windowStatus(since.time, start, end, horizonMs, 0)
     if (then !== windowStatus(now.time, start, end, horizonMs, 0)) restated.add(start)
   }
@@ -39,7 +39,7 @@ const movedWindows = (operation: Operation, table: SliceTable, since: Moment, no
 }
 
 /** Checkpoints that a window's newest state in the live view comes from. */
-export const neededFor = (operation: Operation, table: SliceTable, start: number): Positions => {
+export const neededFor = (operation: SliceOperation, table: SliceTable, start: number): Positions => {
   const need = noPositions(table.changed.length)
   for (const slice of slicesOf(operation, table.slices, start)) raise(need, slice.changed)
   return need
@@ -47,7 +47,7 @@ export const neededFor = (operation: Operation, table: SliceTable, start: number
 
 /** What a reader that has seen all up to `since` has not seen: points that changed, or whose status did. */
 export const changesSince = (
-  operation: Operation,
+  operation: SliceOperation,
   view: Pick<LiveView, 'table' | 'mark'>,
   since: Moment,
   now: Moment,

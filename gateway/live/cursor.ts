@@ -42,9 +42,10 @@ const digest = (text: string): string => {
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null)
 
-export const encodeCursor = (state: CursorState, windowMs: number): string => {
+/** `stepMs`: from the start of one window to that of the next, at most. */
+export const encodeCursor = (state: CursorState, stepMs: number): string => {
   const { watermark, live, others } = state.time
-  const pending = mergeRanges(state.pending, windowMs, MAX_RANGES)
+  const pending = mergeRanges(state.pending, stepMs, MAX_RANGES)
   const json: CursorJson = {
     d: state.deployment,
     q: digest(state.operation),

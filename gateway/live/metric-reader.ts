@@ -2,10 +2,11 @@ import type { MetricStore, OlapReader, WallClock } from '#gateway/ports.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { MetricDefinition } from '#schema/metric.ts'
 import type { LiveView } from './live-view.ts'
-import { type Operation, resolveOperation, type Selection } from './operation.ts'
+import { resolveOperation, type Selection } from './operation.ts'
 import type { Point } from './points.ts'
 import type { PushSpans } from './push-spans.ts'
-import { type ReadOptions, readRange } from './snapshot.ts'
+import { createReading, type Reading } from './reading.ts'
+import type { ReadOptions } from './snapshot.ts'
 import { createStoredWindows } from './stored.ts'
 import { createSubscribe, type SubscribeRequest } from './subscription.ts'
 import { createWatches } from './watch.ts'
@@ -57,11 +58,11 @@ const definitionOf = (metrics: MetricStore, tenant: string, name: string): Metri
 export const createMetricReader = (options: MetricReaderOptions) => {
   const { view, metrics, olap, clock, horizonMs, paceMs = 100, patienceMs = 10_000 } = options
   const stored = createStoredWindows({ olap, clock })
-  const reading: ReadOptions = { view, stored, horizonMs }
-  const watches = createWatches({ view, clock, paceMs, horizonMs })
+  const sources: ReadOptions = { view, stored, horizonMs }
+  const watches = createWatches({ view, clock, paceMs })
 
-  const resolve = (tenant: string, request: MetricRequest): Operation =>
-    resolveOperation(tenant, definitionOf(metrics, tenant, request.metric), request)
+  const resolve = (tenant: string, request: MetricRequest): Reading =>
+    createReading(resolveOperation(tenant, definitionOf(metrics, tenant, request.metric), request), sources)
 
   const whenReady = async (signal?: AbortSignal): Promise<void> => {
     if (view.isReady() || (await view.ready(patienceMs, signal))) return
@@ -82,21 +83,18 @@ export const createMetricReader = (options: MetricReaderOptions) => {
       signal?: AbortSignal,
     ): Promise<RangeResult> {
       const { from, to, limit } = request
-      const operation = resolve(tenant, request)
+      const reading = resolve(tenant, request)
       if (from > to) throw new MillraceError('BAD_INPUT', 'from is after to; give the earlier time as from')
       if (limit < 1 || limit > MAX_POINTS)
         throw new MillraceError('BAD_INPUT', `limit is ${limit}; it must be 1 to ${MAX_POINTS}`)
       await whenReady(signal)
-      const { points, moment, asOf } = await readRange(operation, { from, to }, reading, {
-        deadlineMs: patienceMs,
-        signal,
-      })
+      const { points, moment, asOf } = await reading.range({ from, to }, { deadlineMs: patienceMs, signal })
       const truncated = points.length > limit
       return { points: truncated ? points.slice(0, limit) : points, watermark: moment.time.watermark, asOf, truncated }
     },
 
     /** A snapshot and then every change; see createSubscribe. */
-    subscribe: createSubscribe({ ...options, reading, watches, patienceMs, resolve, whenReady }) as (
+    subscribe: createSubscribe({ ...options, watches, patienceMs, resolve, whenReady }) as (
       tenant: string,
       request: SubscribeRequest,
     ) => ReturnType<ReturnType<typeof createSubscribe>>,

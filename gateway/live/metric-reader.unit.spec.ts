@@ -12,6 +12,7 @@ import {
   liveClock,
   row,
   TENANT,
+  tumbling,
 } from './testing.ts'
 
 const MINUTE = 60_000
@@ -49,7 +50,11 @@ const setUp = async (metrics = fakeMetricStore(definition()), partitions = 2) =>
   return { checkpoints, olap, time, metrics, gateway }
 }
 
-const request = (over: Partial<MetricRequest> = {}): MetricRequest => ({ metric: 'views', windowMs: MINUTE, ...over })
+const request = (over: Partial<MetricRequest> = {}): MetricRequest => ({
+  metric: 'views',
+  window: tumbling(MINUTE),
+  ...over,
+})
 const whole = { from: at(-600), to: at(600), limit: 1_000 }
 const brief = ({ windowStart, dimensions, value, status, revision }: Point) => [
   (windowStart - NOON) / MINUTE,
@@ -90,7 +95,7 @@ test('a multiple of a defined window is composed of its slices', async () => {
     [0, 4, 5].map((minute) => row(at(minute), ['DE', '/a'], minute + 1)),
   )
   const { reader } = await gateway()
-  const { points } = await reader.range(TENANT, { ...request({ windowMs: 5 * MINUTE, by: [] }), ...whole })
+  const { points } = await reader.range(TENANT, { ...request({ window: tumbling(5 * MINUTE), by: [] }), ...whole })
   expect(points.map(brief)).toEqual([
     [0, '', 6, 'PROVISIONAL', 2],
     [5, '', 6, 'PROVISIONAL', 1],
@@ -103,7 +108,10 @@ test('what cannot be asked is refused with what can be', async () => {
   const { reader } = await gateway()
   const refused = (over: Partial<MetricRequest>) => reader.range(TENANT, { ...request(over), ...whole })
   await expect(refused({ metric: 'nothing' })).rejects.toMatchObject({ code: 'METRIC_UNKNOWN', message: /views/ })
-  await expect(refused({ windowMs: 90_000 })).rejects.toMatchObject({ code: 'WINDOW_NOT_DEFINED', message: /PT1M/ })
+  await expect(refused({ window: tumbling(90_000) })).rejects.toMatchObject({
+    code: 'WINDOW_NOT_DEFINED',
+    message: /PT1M/,
+  })
   await expect(refused({ by: ['browser'] })).rejects.toMatchObject({
     code: 'FIELD_NOT_A_DIMENSION',
     message: /country, properties.path/,
@@ -184,7 +192,7 @@ test('a composed window across the mark comes wholly from the store', async () =
   olap.catchUp()
   checkpoints.leave(({ start }) => start < at(2), [{ tenant: TENANT, metric: 'views', size: MINUTE, mark: at(2) }])
   const { reader } = await gateway()
-  const { points } = await reader.range(TENANT, { ...request({ windowMs: 5 * MINUTE }), ...whole })
+  const { points } = await reader.range(TENANT, { ...request({ window: tumbling(5 * MINUTE) }), ...whole })
   expect(points.map(brief)).toEqual([
     [0, 'DE//a', 2, 'PROVISIONAL', 2],
     [5, 'DE//a', 1, 'PROVISIONAL', 1],

@@ -1,14 +1,14 @@
 import { seriesKey } from '#schema/metric.ts'
 import type { TenantTime } from '#schema/status.ts'
 import type { StoredChange } from './changes.ts'
-import type { Operation } from './operation.ts'
+import type { SliceOperation } from './operation.ts'
 import { type Point, slicesOf, windowPoints, windowStart } from './points.ts'
 import { covers, noPositions, type Positions, raise } from './positions.ts'
 import { mergeRanges, type Range } from './ranges.ts'
 import type { StoredSlices, StoredWindows } from './stored.ts'
 
 interface PendingOptions {
-  operation: Operation
+  operation: SliceOperation
   stored: StoredWindows
   time: () => TenantTime
   horizonMs: number
@@ -27,7 +27,7 @@ const READ_MS = 5_000
  */
 export const createPending = (options: PendingOptions) => {
   const { operation, stored, time, horizonMs, onPoints } = options
-  const { windowMs } = operation
+  const { sizeMs } = operation
   const windows = new Map<number, StoredChange>()
   let backlog: { range: Range; need: Positions }[] = []
   /** By window start: what had been in the store when the window was sent. */
@@ -35,7 +35,7 @@ export const createPending = (options: PendingOptions) => {
   let ready: { points: Point[]; settle: () => void }[] = []
   let reading = false
 
-  const asRange = (start: number): Range => ({ from: start, to: start + windowMs })
+  const asRange = (start: number): Range => ({ from: start, to: start + sizeMs })
   const ranges = (): Range[] => [...backlog.map(({ range }) => range), ...[...windows.keys()].map(asRange)]
 
   const pointsOf = ({ slices }: StoredSlices, asked: ReadonlyMap<number, StoredChange>, rest: Range[]): Point[] => {
@@ -105,7 +105,7 @@ export const createPending = (options: PendingOptions) => {
       if (reading || ready.length > 0 || (windows.size === 0 && backlog.length === 0)) return
       reading = true
       try {
-        for (const range of mergeRanges(ranges(), GAP_WINDOWS * windowMs)) await readRange(range, signal)
+        for (const range of mergeRanges(ranges(), GAP_WINDOWS * sizeMs)) await readRange(range, signal)
       } catch {
         // The store is away or behind: the changes stay pending, and so they stand in the cursor.
       } finally {

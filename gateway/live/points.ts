@@ -1,7 +1,7 @@
 import { type MeasureState, mergeState } from '#schema/measures.ts'
 import { seriesKey } from '#schema/metric.ts'
 import { type TenantTime, type WindowStatus, windowStatus } from '#schema/status.ts'
-import type { Operation } from './operation.ts'
+import type { SliceOperation } from './operation.ts'
 import { isAfter, type Positions } from './positions.ts'
 import type { Slice } from './slices.ts'
 
@@ -30,7 +30,7 @@ interface Group {
   changed: boolean
 }
 
-const addTo = (groups: Map<string, Group>, operation: Operation, slice: Slice, since?: Positions): void => {
+const addTo = (groups: Map<string, Group>, operation: SliceOperation, slice: Slice, since?: Positions): void => {
   for (const series of slice.series.values()) {
     if (!operation.matches(series.dims)) continue
     const dims = operation.groupOf(series.dims)
@@ -69,7 +69,7 @@ const compareDims = (a: Point, b: Point): number => {
  * changed after it.
  */
 export const windowPoints = (
-  operation: Operation,
+  operation: SliceOperation,
   start: number,
   slices: Iterable<Slice>,
   at: { time: TenantTime; horizonMs: number },
@@ -81,7 +81,7 @@ export const windowPoints = (
     addTo(groups, operation, slice, since)
     capped ||= slice.capped
   }
-  const end = start + operation.windowMs
+  const end = start + operation.sizeMs
   const { measure } = operation
   const points: Point[] = []
   for (const { dims, state, events, corrections, revision, changed } of groups.values()) {
@@ -101,12 +101,12 @@ export const windowPoints = (
   return points.sort(compareDims)
 }
 
-export const windowStart = (operation: Operation, sliceStart: number): number =>
-  Math.floor(sliceStart / operation.windowMs) * operation.windowMs
+export const windowStart = (operation: SliceOperation, sliceStart: number): number =>
+  Math.floor(sliceStart / operation.sizeMs) * operation.sizeMs
 
 /** Slices of the window that starts at `start`, those that exist. */
-export function* slicesOf<T>(operation: Operation, slices: ReadonlyMap<number, T>, start: number): Generator<T> {
-  for (let at = start; at < start + operation.windowMs; at += operation.sliceMs) {
+export function* slicesOf<T>(operation: SliceOperation, slices: ReadonlyMap<number, T>, start: number): Generator<T> {
+  for (let at = start; at < start + operation.sizeMs; at += operation.sliceMs) {
     const slice = slices.get(at)
     if (slice) yield slice
   }

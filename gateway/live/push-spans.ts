@@ -53,7 +53,7 @@ export const createPushSpans = (tracer: Tracer, clock: WallClock): PushSpans => 
         attributes: {
           'millrace.tenant': operation.tenant,
           'millrace.metric': operation.metric,
-          'millrace.window_ms': operation.windowMs,
+          'millrace.window_ms': operation.sizeMs,
           'millrace.points': points,
         },
       }))

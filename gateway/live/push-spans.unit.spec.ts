@@ -12,6 +12,7 @@ import {
   liveClock,
   row,
   TENANT,
+  tumbling,
 } from './testing.ts'
 
 const MINUTE = 60_000
@@ -30,7 +31,7 @@ const setUp = async () => {
   const options = { view, metrics, olap, clock, deploymentId: 'd', horizonMs, paceMs: 0, pushSpans }
   const reader = createMetricReader(options)
   const follow = async (metric = 'views') =>
-    createPuller(await reader.subscribe(TENANT, { metric, windowMs: MINUTE, by: [], last: 10 }))
+    createPuller(await reader.subscribe(TENANT, { metric, window: tumbling(MINUTE), by: [], last: 10 }))
   const commit = (partition: number, trace: string, metric = 'views') => {
     const clocks = [liveClock(1)]
     checkpoints.commit(partition, [row(0, ['NL', '/'], 1, { metric })], { clocks, trace: { traceparent: trace } })

@@ -12,6 +12,7 @@ import {
   liveClock,
   row,
   TENANT,
+  tumbling,
 } from './testing.ts'
 
 const PARTITIONS = 3
@@ -109,7 +110,7 @@ const setUp = async (withMark: boolean) => {
 }
 
 const subscribe = async (reader: MetricReader, after: string | undefined) =>
-  createPuller(await reader.subscribe(TENANT, { metric: 'views', windowMs: MINUTE, last: 100, after }))
+  createPuller(await reader.subscribe(TENANT, { metric: 'views', window: tumbling(MINUTE), last: 100, after }))
 
 const run = async (steps: Action[], withMark: boolean): Promise<void> => {
   const { checkpoints, olap, gateways } = await setUp(withMark)
@@ -136,7 +137,7 @@ const run = async (steps: Action[], withMark: boolean): Promise<void> => {
     // Old windows follow as soon as the store is asked again: wait for the last of them.
     const expected = await gateways[0].reader.range(TENANT, {
       metric: 'views',
-      windowMs: MINUTE,
+      window: tumbling(MINUTE),
       from: NOON,
       to: MARK,
       limit: 100,

@@ -1,8 +1,10 @@
 import { neededFor } from './changes.ts'
 import type { LiveView, Moment } from './live-view.ts'
-import type { Operation } from './operation.ts'
+import type { SliceOperation } from './operation.ts'
 import { type Point, slicesOf, windowPoints, windowStart } from './points.ts'
 import { noPositions, type Positions, raise } from './positions.ts'
+import type { Range } from './ranges.ts'
+import type { Answer, Limits, Newest } from './reading.ts'
 import type { Slice, SliceTable } from './slices.ts'
 import type { StoredWindows } from './stored.ts'
 
@@ -12,20 +14,15 @@ export interface ReadOptions {
   horizonMs: (tenant: string) => number
 }
 
-interface Limits {
-  deadlineMs: number
-  signal?: AbortSignal
-}
-
 const NO_SLICES: ReadonlyMap<number, Slice> = new Map()
 
 /** Start of the first window of which no slice has left the live view. -Infinity when none ever has. */
-export const firstLive = (operation: Operation, mark: number): number =>
-  Math.ceil(mark / operation.windowMs) * operation.windowMs
+export const firstLive = (operation: SliceOperation, mark: number): number =>
+  Math.ceil(mark / operation.sizeMs) * operation.sizeMs
 
 /** What the store must hold to answer for windows in [from, to): all that has left, and all that changed since. */
 export const storedNeed = (
-  operation: Operation,
+  operation: SliceOperation,
   table: SliceTable | undefined,
   from: number,
   to: number,
@@ -40,7 +37,7 @@ export const storedNeed = (
 }
 
 const pointsOfWindows = (
-  operation: Operation,
+  operation: SliceOperation,
   slices: ReadonlyMap<number, Slice>,
   starts: Iterable<number>,
   at: { time: Moment['time']; horizonMs: number },
@@ -49,11 +46,11 @@ const pointsOfWindows = (
     .sort((a, b) => a - b)
     .flatMap((start) => windowPoints(operation, start, slicesOf(operation, slices, start), at))
 
-const startsOf = (operation: Operation, slices: ReadonlyMap<number, Slice>): Set<number> =>
+const startsOf = (operation: SliceOperation, slices: ReadonlyMap<number, Slice>): Set<number> =>
   new Set([...slices.keys()].map((start) => windowStart(operation, start)))
 
 /** The live side of an answer, taken at one moment. */
-const takeLive = (operation: Operation, { view, horizonMs }: ReadOptions) => {
+const takeLive = (operation: SliceOperation, { view, horizonMs }: ReadOptions) => {
   const { tenant, metric, version, sliceMs } = operation
   const moment = view.moment(tenant)
   const table = view.table(tenant, metric, version, sliceMs)
@@ -66,13 +63,13 @@ const takeLive = (operation: Operation, { view, horizonMs }: ReadOptions) => {
 
 /** Windows whose start lies in [from, to), in order of time: each either from the live view or from the store. */
 export const readRange = async (
-  operation: Operation,
-  range: { from: number; to: number },
+  operation: SliceOperation,
+  range: Range,
   options: ReadOptions,
   limits: Limits,
-): Promise<{ points: Point[]; moment: Moment; asOf: number }> => {
-  const { windowMs } = operation
-  const [first, end] = [Math.ceil(range.from / windowMs) * windowMs, Math.ceil(range.to / windowMs) * windowMs]
+): Promise<Answer> => {
+  const { sizeMs } = operation
+  const [first, end] = [Math.ceil(range.from / sizeMs) * sizeMs, Math.ceil(range.to / sizeMs) * sizeMs]
   const live = takeLive(operation, options)
   const { moment, table, at, asOf } = live
   const starts = live.starts.filter((start) => start >= first && start < end)
@@ -85,17 +82,9 @@ export const readRange = async (
   return { points: [...older, ...livePoints], moment, asOf }
 }
 
-export interface Newest {
-  points: Point[]
-  moment: Moment
-  asOf: number
-  /** Windows that came from the store, and what was in it. */
-  stored?: { starts: number[]; positions: Positions }
-}
-
 /** The newest `last` windows that have data, in order of time. */
 export const readNewest = async (
-  operation: Operation,
+  operation: SliceOperation,
   last: number,
   options: ReadOptions,
   limits: Limits,

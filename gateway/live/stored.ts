@@ -2,7 +2,7 @@ import type { OlapReader, WallClock } from '#gateway/ports.ts'
 import { MillraceError } from '#schema/errors.ts'
 import { EARLIEST_TIME_MS } from '#schema/limits.ts'
 import type { OlapRow, Positions as StoredPositions } from '#schema/olap.ts'
-import type { Operation } from './operation.ts'
+import type { SliceOperation } from './operation.ts'
 import { windowStart } from './points.ts'
 import { covers, type Positions } from './positions.ts'
 import { foldRow, newSlice, type Slice } from './slices.ts'
@@ -44,7 +44,7 @@ const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
 export const createStoredWindows = ({ olap, clock }: { olap: OlapReader; clock: WallClock }) => {
   const underWay = new Map<string, Promise<StoredSlices>>()
 
-  const ask = (operation: Operation, from: number, to: number): Promise<StoredSlices> => {
+  const ask = (operation: SliceOperation, from: number, to: number): Promise<StoredSlices> => {
     const { tenant, metric, version, sliceMs: size } = operation
     const key = [tenant, metric, version, size, from, to].join(' ')
     const known = underWay.get(key)
@@ -62,7 +62,7 @@ export const createStoredWindows = ({ olap, clock }: { olap: OlapReader; clock: 
    * deadline.
    */
   const read = async (
-    operation: Operation,
+    operation: SliceOperation,
     range: { from: number; to: number },
     need: Positions,
     limits: { deadlineMs: number; signal?: AbortSignal },
@@ -94,14 +94,14 @@ export const createStoredWindows = ({ olap, clock }: { olap: OlapReader; clock: 
 
     /** The newest `count` windows that start before `before`, as far as there are so many. */
     async newest(
-      operation: Operation,
+      operation: SliceOperation,
       before: number,
       count: number,
       need: Positions,
       limits: { deadlineMs: number; signal?: AbortSignal },
     ): Promise<StoredSlices> {
-      const { windowMs } = operation
-      for (let span = Math.max(count * windowMs, 3_600_000); ; span *= 4) {
+      const { sizeMs } = operation
+      for (let span = Math.max(count * sizeMs, 3_600_000); ; span *= 4) {
         const from = Math.max(windowStart(operation, before - span), windowStart(operation, EARLIEST_TIME_MS))
         const stored = await read(operation, { from, to: before }, need, limits)
         const starts = new Set([...stored.slices.keys()].map((start) => windowStart(operation, start)))

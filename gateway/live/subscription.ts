@@ -1,18 +1,15 @@
 import type { Span } from '@opentelemetry/api'
 import type { MetricStore } from '#gateway/ports.ts'
 import { MillraceError } from '#schema/errors.ts'
-import { RETENTION } from '#schema/limits.ts'
 import type { Changes } from './changes.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
 import type { LiveView, Moment } from './live-view.ts'
 import type { MetricRequest } from './metric-reader.ts'
-import type { Operation } from './operation.ts'
-import { createPending, type Pending } from './pending.ts'
+import type { Pending } from './pending.ts'
 import type { Point } from './points.ts'
-import { isAfter } from './positions.ts'
 import { pulled } from './pulled.ts'
 import type { PushSpans } from './push-spans.ts'
-import { type ReadOptions, readNewest } from './snapshot.ts'
+import type { Reading } from './reading.ts'
 import type { Watch, Watches } from './watch.ts'
 
 export interface SubscribeRequest extends MetricRequest {
@@ -35,20 +32,14 @@ interface SubscribeOptions {
   view: LiveView
   metrics: MetricStore
   deploymentId: string
-  reading: ReadOptions
   watches: Watches
   patienceMs: number
   pushSpans?: PushSpans
-  resolve(tenant: string, request: MetricRequest): Operation
+  resolve(tenant: string, request: MetricRequest): Reading
   whenReady(signal: AbortSignal): Promise<void>
 }
 
 const MAX_WINDOWS = 10_000
-/**
- * Windows leave after RETENTION.liveShort at the earliest. What left before a view was loaded is not known to it, so
- * cursors from longer ago than this are too old for it; half of it leaves room for clocks and delays.
- */
-const UNKNOWN_AFTER_MS = RETENTION.liveShort / 2
 
 /** Resolves at the next tick, when `wake` is called, or when the reader leaves. */
 const wakeUp = (watch: Watch, signal: AbortSignal): { wake: () => void; done: Promise<void> } => {
@@ -65,7 +56,7 @@ const wakeUp = (watch: Watch, signal: AbortSignal): { wake: () => void; done: Pr
 
 /** What one subscriber has been sent. */
 interface Sent {
-  operation: Operation
+  reading: Reading
   watch: Watch
   pending: Pending
   moment: Moment
@@ -79,19 +70,7 @@ const arrived = (sent: Sent | undefined): void => {
   if (sent) sent.push = undefined
 }
 
-/** Whether a window may have changed after `moment` and left since. */
-const isTooOld = (
-  view: LiveView,
-  { operation, moment, asOf }: Pick<Sent, 'operation' | 'moment' | 'asOf'>,
-): boolean => {
-  const { tenant, metric, version, sliceMs } = operation
-  const table = view.table(tenant, metric, version, sliceMs)
-  if (table && isAfter(table.forgotten, moment.positions)) return true
-  const hasLeft = view.mark(tenant, metric, sliceMs) > Number.NEGATIVE_INFINITY
-  return hasLeft && isAfter(view.loaded(), moment.positions) && view.asOf() - asOf > UNKNOWN_AFTER_MS
-}
-
-const readCursor = (text: string, operation: Operation, deploymentId: string, partitions: number) => {
+const readCursor = (text: string, { operation }: Reading, deploymentId: string, partitions: number) => {
   const invalid = (why: string): MillraceError =>
     new MillraceError('CURSOR_INVALID', `after is not a cursor of this subscription: ${why}. Subscribe without after`)
   const cursor = decodeCursor(text)
@@ -107,18 +86,16 @@ const readCursor = (text: string, operation: Operation, deploymentId: string, pa
  * is ready, so a slow reader skips states and nothing queues up.
  */
 export const createSubscribe = (options: SubscribeOptions) => {
-  const { view, metrics, deploymentId, reading, watches, patienceMs, pushSpans, resolve, whenReady } = options
+  const { view, metrics, deploymentId, watches, patienceMs, pushSpans, resolve, whenReady } = options
 
-  const begin = (operation: Operation, moment: Moment, asOf: number, poke: () => void): Sent => {
-    const { tenant } = operation
-    const time = () => view.moment(tenant).time
-    const horizonMs = reading.horizonMs(tenant)
-    const pending = createPending({ operation, stored: reading.stored, time, horizonMs, onPoints: poke })
-    return { operation, watch: watches.acquire(operation), pending, moment, asOf }
+  const begin = (reading: Reading, moment: Moment, asOf: number, poke: () => void): Sent => {
+    const watch = watches.acquire(reading)
+    return { reading: watch.reading, watch, pending: reading.pending(poke), moment, asOf }
   }
 
   const toUpdate = (kind: Update['kind'], points: Point[], sent: Sent): Update => {
-    const { operation, moment, asOf, pending } = sent
+    const { reading, moment, asOf, pending } = sent
+    const { operation, stepMs } = reading
     const cursor = {
       deployment: deploymentId,
       operation: operation.key,
@@ -127,19 +104,19 @@ export const createSubscribe = (options: SubscribeOptions) => {
       ...moment,
       pending: pending.ranges(),
     }
-    return { kind, points, watermark: moment.time.watermark, asOf, cursor: encodeCursor(cursor, operation.windowMs) }
+    return { kind, points, watermark: moment.time.watermark, asOf, cursor: encodeCursor(cursor, stepMs) }
   }
 
   /** Waits until this gateway has what the cursor has. Null: too old, or of another version of the metric. */
-  const resume = async (text: string, operation: Operation, poke: () => void, signal: AbortSignal) => {
-    const cursor = readCursor(text, operation, deploymentId, view.loaded().length)
+  const resume = async (text: string, reading: Reading, poke: () => void, signal: AbortSignal) => {
+    const cursor = readCursor(text, reading, deploymentId, view.loaded().length)
     if (!(await view.reached(cursor.positions, patienceMs, signal))) {
       throw new MillraceError('UNAVAILABLE', 'this gateway is behind the cursor; try again in a few seconds')
     }
     const { positions, time, asOf, pending } = cursor
     const moment = { positions, time }
-    if (cursor.version !== operation.version || isTooOld(view, { operation, moment, asOf })) return null
-    const sent = begin(operation, moment, asOf, poke)
+    if (cursor.version !== reading.operation.version || reading.isTooOld({ moment, asOf })) return null
+    const sent = begin(reading, moment, asOf, poke)
     sent.pending.addBacklog(pending, positions)
     return sent
   }
@@ -149,7 +126,8 @@ export const createSubscribe = (options: SubscribeOptions) => {
 
   /** What is new since `sent`, or undefined; moves `sent` on. */
   const advance = (sent: Sent): Update | undefined => {
-    const { pending, watch, operation } = sent
+    const { pending, watch } = sent
+    const { operation } = sent.reading
     const taken = pending.take()
     const now = view.moment(operation.tenant)
     if (watch.isDue() || now === sent.moment) return taken.length > 0 ? toUpdate('DELTA', taken, sent) : undefined
@@ -167,7 +145,7 @@ export const createSubscribe = (options: SubscribeOptions) => {
     return update
   }
 
-  const isCurrent = ({ operation }: Sent): boolean => {
+  const isCurrent = ({ reading: { operation } }: Sent): boolean => {
     const record = metrics.get(operation.tenant, operation.metric)
     return record !== undefined && !record.deleted && record.definition.version === operation.version
   }
@@ -186,11 +164,11 @@ export const createSubscribe = (options: SubscribeOptions) => {
     let first: Update | undefined
 
     const startAnew = async (kind: Update['kind'], signal: AbortSignal): Promise<Update | undefined> => {
-      const operation = resolve(tenant, request)
-      const newest = await readNewest(operation, last, reading, { deadlineMs: patienceMs, signal })
+      const reading = resolve(tenant, request)
+      const newest = await reading.newest(last, { deadlineMs: patienceMs, signal })
       if (signal.aborted) return undefined
       sent?.watch.release()
-      sent = begin(operation, newest.moment, newest.asOf, () => poke())
+      sent = begin(reading, newest.moment, newest.asOf, () => poke())
       if (newest.stored) sent.pending.noteSent(newest.stored.starts, newest.stored.positions)
       return toUpdate(kind, newest.points, sent)
     }
@@ -203,7 +181,7 @@ export const createSubscribe = (options: SubscribeOptions) => {
         return update
       }
       while (!signal.aborted && sent) {
-        if (!isCurrent(sent) || isTooOld(view, sent)) return startAnew('RESET', signal)
+        if (!isCurrent(sent) || sent.reading.isTooOld(sent)) return startAnew('RESET', signal)
         const update = advance(sent)
         if (update) return update
         const woken = wakeUp(sent.watch, signal)
@@ -219,9 +197,9 @@ export const createSubscribe = (options: SubscribeOptions) => {
       sent?.watch.release()
     })
     try {
-      const operation = resolve(tenant, request)
+      const reading = resolve(tenant, request)
       await whenReady(stream.signal)
-      const resumed = after === undefined ? null : await resume(after, operation, () => poke(), stream.signal)
+      const resumed = after === undefined ? null : await resume(after, reading, () => poke(), stream.signal)
       if (resumed) sent = resumed
       else first = await startAnew(after === undefined ? 'SNAPSHOT' : 'RESET', stream.signal)
     } catch (error) {

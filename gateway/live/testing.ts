@@ -1,11 +1,13 @@
 import type { CheckpointDelta, CheckpointFeed, LoadedPartition, MetricStore, OlapReader } from '#gateway/ports.ts'
 import type { AggregateRow, Clock, Mark, SegmentRow } from '#schema/checkpoint.ts'
-import type { MetricDefinition, MetricRecord } from '#schema/metric.ts'
+import type { MetricDefinition, MetricRecord, WindowSpec } from '#schema/metric.ts'
 import type { OlapRow } from '#schema/olap.ts'
 import type { TraceHeaders } from '#schema/trace.ts'
 
 export const TENANT = 'shop'
 const MINUTE = 60_000
+
+export const tumbling = (sizeMs: number): WindowSpec => ({ kind: 'TUMBLING', sizeMs })
 
 export const definition = (over: Partial<MetricDefinition> = {}): MetricDefinition => ({
   name: 'views',

@@ -1,17 +1,18 @@
 import type { WallClock } from '#gateway/ports.ts'
-import { type Changes, changesSince } from './changes.ts'
+import type { Changes } from './changes.ts'
 import type { LiveView, Moment } from './live-view.ts'
-import type { Operation } from './operation.ts'
+import type { Reading } from './reading.ts'
 
 interface WatchOptions {
   view: LiveView
   clock: WallClock
   /** Shortest time between two ticks, milliseconds. */
   paceMs: number
-  horizonMs: (tenant: string) => number
 }
 
 export interface Watch {
+  /** That of whoever came first. */
+  reading: Reading
   /** Calls back at every tick. */
   listen(listener: () => void): () => void
   /** Something changed and its tick is still to come. */
@@ -49,15 +50,16 @@ const createTicker = ({ view, clock, paceMs }: WatchOptions, tenant: string) => 
   }
 }
 
-/** One ticker and one computation of changes for all subscriptions to the same operation. */
+/** One ticker, one reading and one computation of changes for all subscriptions to the same operation. */
 export const createWatches = (options: WatchOptions) => {
   const shared = new Map<string, { users: number; watch: Watch }>()
 
-  const create = (key: string, operation: Operation): Watch => {
-    const ticker = createTicker(options, operation.tenant)
+  const create = (key: string, reading: Reading): Watch => {
+    const ticker = createTicker(options, reading.operation.tenant)
     let known = new Map<Moment, Changes>()
     let knownAt: Moment | undefined
     return {
+      reading,
       listen: ticker.listen,
       isDue: ticker.isDue,
       changes(since, now) {
@@ -65,7 +67,7 @@ export const createWatches = (options: WatchOptions) => {
         knownAt = now
         let changes = known.get(since)
         if (!changes) {
-          changes = changesSince(operation, options.view, since, now, options.horizonMs(operation.tenant))
+          changes = reading.changesSince(since, now)
           known.set(since, changes)
         }
         return changes
@@ -81,11 +83,12 @@ export const createWatches = (options: WatchOptions) => {
 
   return {
     /** To be released by everybody who acquired it. */
-    acquire(operation: Operation): Watch {
+    acquire(reading: Reading): Watch {
+      const { operation } = reading
       const key = `${operation.version} ${operation.key}`
       let entry = shared.get(key)
       if (!entry) {
-        entry = { users: 0, watch: create(key, operation) }
+        entry = { users: 0, watch: create(key, reading) }
         shared.set(key, entry)
       }
       entry.users++

@@ -118,7 +118,7 @@ const checkDashboard = async (
     const answer = await gateway.current().process.run(() => reader.range(TENANT, range))
     compare(`${name} on ${gateway.name}`, [...points.values()].map(shown), answer.points.map(shown), fail)
     const events = sum(answer.points.map((point) => point.events))
-    const expected = expectedEvents(model, request.metric, request.windowMs)
+    const expected = expectedEvents(model, request.metric, request.window.sizeMs)
     if (events !== expected) fail(`${name} on ${gateway.name} tells of ${events} events instead of ${expected}`)
   }
   if (points.size !== new Set([...points.values()].map(pointKey)).size) fail(`${name} has a point twice`)

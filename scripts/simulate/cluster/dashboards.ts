@@ -2,6 +2,7 @@ import type { MetricRequest } from '#gateway/live/metric-reader.ts'
 import type { Point } from '#gateway/live/points.ts'
 import type { Update } from '#gateway/live/subscription.ts'
 import { MillraceError } from '#schema/errors.ts'
+import type { WindowSpec } from '#schema/metric.ts'
 import type { Cluster } from './cluster.ts'
 import { askProcess } from './rpc.ts'
 import { TENANT } from './settings.ts'
@@ -9,22 +10,29 @@ import type { World } from './world.ts'
 
 export const pointKey = ({ windowStart, dimensions }: Point): string => JSON.stringify([windowStart, dimensions])
 
+/** Only windows of which each event is in one: so their events add up. */
+interface Request extends MetricRequest {
+  window: Extract<WindowSpec, { kind: 'TUMBLING' }>
+}
+
 export interface Dashboard {
-  request: MetricRequest
+  request: Request
   /** The last that was pushed of each point. */
   points: Map<string, Point>
   /** Asks its gateway for nothing more than what comes next. */
   isWaiting(): boolean
 }
 
-const REQUESTS: readonly MetricRequest[] = [
-  { metric: 'events', windowMs: 10_000 },
-  { metric: 'events', windowMs: 60_000 },
-  { metric: 'by_path', windowMs: 20_000 },
-  { metric: 'amount', windowMs: 10_000 },
-  { metric: 'amount', windowMs: 10_000, by: [] },
-  { metric: 'people', windowMs: 20_000 },
-  { metric: 'largest', windowMs: 60_000 },
+const tumbling = (sizeMs: number): Request['window'] => ({ kind: 'TUMBLING', sizeMs })
+
+const REQUESTS: readonly Request[] = [
+  { metric: 'events', window: tumbling(10_000) },
+  { metric: 'events', window: tumbling(60_000) },
+  { metric: 'by_path', window: tumbling(20_000) },
+  { metric: 'amount', window: tumbling(10_000) },
+  { metric: 'amount', window: tumbling(10_000), by: [] },
+  { metric: 'people', window: tumbling(20_000) },
+  { metric: 'largest', window: tumbling(60_000) },
 ]
 
 const isSame = (one: Point | undefined, other: Point): boolean =>
