@@ -67,6 +67,13 @@ export class SliceStore {
     return this.changed.length
   }
 
+  /** Series in memory, of all slices. */
+  get seriesCount(): number {
+    let count = 0
+    for (const { series } of this.slices.values()) count += series.size
+    return count
+  }
+
   /** Deltas since the last call; they are part of the totals from now on. */
   take(head: RowHead): AggregateRow[] {
     const rows = this.changed.map(({ slice, series }) => {

@@ -25,6 +25,18 @@ it('measures a take-over of all partitions at once', () => {
   expect(secondsToAllPartitions).toBeGreaterThanOrEqual(secondsToFirstCheckpoint)
 })
 
+it('measures what an event costs the processor, by stage, in memory and through JetStream', () => {
+  const sizes = ['--events=2000', '--rounds=1', '--stream-rounds=1', '--partitions=2', '--series=4000']
+  const { code, stdout, stderr } = run('processor', ...sizes)
+  expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('through JetStream') })
+  const figures = JSON.parse(stdout)
+  expect(figures).toMatchObject({ events: 2_000, metrics: 10, goals: { foldEventsPerCpuSecond: 400_000 } })
+  expect(Object.keys(figures.stagesUs)).toEqual(['parse', 'duplicates', 'fold', 'checkpoint', 'publish'])
+  expect(Object.keys(figures.growth)).toEqual(['series', 'partitions', 'metrics'])
+  expect(figures.foldEventsPerCpuSecond).toBe(Math.round(1e6 / figures.foldUs.median))
+  expect(figures.bytesPerId).toBeGreaterThan(20)
+})
+
 it('says what there is to measure, and refuses what there is not', () => {
   expect(run('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('event-status: ') })
   expect(run('nothing')).toMatchObject({ code: 2, stderr: expect.stringContaining('event-status') })
