@@ -109,12 +109,12 @@ export class FoldHarness {
     return sealed
   }
 
-  /** Throws the fold away and makes it anew from what the checkpoints had written. */
-  restart(): this {
+  /** Throws the fold away and makes it anew from what the checkpoints had written, merged to one segment or not. */
+  restart({ merged = true } = {}): this {
     const sequence = this.sequence
-    this.segments = [mergeSegments(this.segments)]
+    if (merged) this.segments = [mergeSegments(this.segments)]
     this.fold = new PartitionFold(SEED, sequence)
-    this.fold.restore(this.segments[0])
+    for (const segment of this.segments) this.fold.restore(segment)
     return this
   }
 

@@ -21,7 +21,7 @@ export interface Session {
   readonly series: Map<string, SessionSeries>
   /** Where in the log it was counted as ended; undefined while it goes on, or when nobody counts. */
   ended: number | undefined
-  /** It has become part of another one. */
+  /** It has become part of another one, or is forgotten. */
   gone: boolean
   /** Whoever waits for its end has it in a queue. */
   queued: boolean

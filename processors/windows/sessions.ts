@@ -166,6 +166,7 @@ export class SessionStore {
   }
 
   private remove(session: Session): void {
+    session.gone = true
     const ids = this.sources.get(session.source)
     const rest = ids?.get(session.id)?.filter((one) => one !== session) ?? []
     if (rest.length > 0) ids?.set(session.id, rest)
@@ -185,7 +186,6 @@ export class SessionStore {
 
   private merge(into: Session, from: Session): void {
     this.retract(from)
-    from.gone = true
     this.remove(from)
     into.last = Math.max(into.last, from.last)
     for (const { dims, state, events, corrections } of from.series.values()) {

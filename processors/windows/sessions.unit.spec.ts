@@ -150,7 +150,7 @@ describe('metrics on the end of sessions', () => {
 interface Step {
   time: number
   key: string
-  restart: boolean
+  restart: 'none' | 'merged' | 'segments'
 }
 
 /** Sessions by the plain rule: the times of a key in order, cut where the gap is longer. */
@@ -171,7 +171,7 @@ const steps = fc.array(
   fc.record({
     time: fc.integer({ min: 0, max: 590 }),
     key: fc.constantFrom('s', 't'),
-    restart: fc.boolean(),
+    restart: fc.constantFrom('none' as const, 'merged' as const, 'segments' as const),
   }),
   { maxLength: 30 },
 )
@@ -181,9 +181,9 @@ describe('in any order of arrival, with restarts between', () => {
     const harness = new FoldHarness().define(sessionMetric()).define(endMetric())
     for (const [i, { time, key, restart }] of all.entries()) {
       harness.append(time, { id: `e${i}`, time, key })
-      if (!restart) continue
+      if (restart === 'none') continue
       harness.seal()
-      harness.restart()
+      harness.restart({ merged: restart === 'merged' })
     }
     harness.seal()
     return harness
@@ -216,7 +216,10 @@ describe('in any order of arrival, with restarts between', () => {
   it('a restart changes no row of any checkpoint', () => {
     fc.assert(
       fc.property(steps, (all) => {
-        const sealedAlike = all.map((step) => ({ ...step, restart: true }))
+        const sealedAlike = all.map((step) => ({
+          ...step,
+          restart: step.restart === 'none' ? ('merged' as const) : step.restart,
+        }))
         const rowsOf = (harness: FoldHarness) => harness.sealed.map(({ rows, sessions }) => ({ rows, sessions }))
         const harness = new FoldHarness().define(sessionMetric()).define(endMetric())
         for (const [i, { time, key }] of all.entries()) {

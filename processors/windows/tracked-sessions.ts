@@ -75,8 +75,7 @@ export class TrackedSessions {
   advance(source: string, before: number, watermark: number, { sequence, storedAt }: Moment): void {
     const open = this.open.get(source)
     if (!open) return
-    const timeOf = ({ gone, last }: Session) => (gone ? undefined : last + this.store.gap)
-    const due = open.takeDue(watermark, timeOf)
+    const due = open.takeDue(watermark, (session) => this.awaitedEnd(session))
     // A restored fold has them in another order.
     due.sort((a, b) => a.last - b.last || compareText(a.id, b.id) || a.start - b.start)
     for (const session of due) {
@@ -106,6 +105,14 @@ export class TrackedSessions {
 
   evict(source: string, closedBefore: number): void {
     this.store.evict(source, closedBefore)
+  }
+
+  /** Undefined: nobody waits for it any more. */
+  private awaitedEnd(session: Session): number | undefined {
+    // A state that is restored says first that it goes on, and then that it has ended.
+    if (!session.gone && session.ended === undefined) return session.last + this.store.gap
+    session.queued = false
+    return undefined
   }
 
   private takeBack(session: Session): void {
