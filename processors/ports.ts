@@ -247,6 +247,11 @@ export interface OlapWriter extends OlapReader, OlapOperator {
   logPositions(): Promise<LogPositions>
   /** By partition: from where to go on, as of the last write. */
   partitions(): Promise<StoredPartition[]>
+  /**
+   * Rows of sessions of a partition that an event after the stored position may still change (see sessionBounds): the
+   * newest of each, without those that are retracted.
+   */
+  openSessions(partition: number): Promise<SessionRow[]>
   /** Drops what is older than the retention; merges deltas of old windows. */
   maintain(now: number): Promise<void>
   close(): Promise<void>

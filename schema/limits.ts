@@ -56,6 +56,7 @@ export const RETENTION = {
   rawEvents: 30 * DAY_MS,
   minlyAggs: 90 * DAY_MS,
   hourlyAggs: 365 * DAY_MS,
+  sessionAggs: 365 * DAY_MS,
   ledger: 365 * DAY_MS,
   /** Of markers in the OLAP store: only their arrival matters. */
   markers: DAY_MS / 24,

@@ -1,4 +1,4 @@
-import type { AggregateRow } from './checkpoint.ts'
+import type { AggregateRow, SessionRow } from './checkpoint.ts'
 import type { EventLine } from './event.ts'
 import type { Marker } from './frame.ts'
 import type { Condition, MetricDefinition } from './metric.ts'
@@ -19,6 +19,34 @@ export interface AggregatesQuery {
   size: number
   from: number
   to: number
+}
+
+/** Session windows of one gap of one metric. Times and durations in milliseconds. */
+interface SessionSeries {
+  tenant: string
+  metric: string
+  version: number
+  gap: number
+}
+
+/** Those whose start lies in [from, to). */
+export interface SessionsQuery extends SessionSeries {
+  from: number
+  to: number
+  /** Also what has been retracted. */
+  retracted?: boolean
+}
+
+/** The newest `count` sessions that start before `before`, at most 10,000. */
+export interface NewestSessionsQuery extends SessionSeries {
+  before: number
+  count: number
+}
+
+/** The newest row of each series, by start, source, session and dimensions. */
+export interface StoredSessions {
+  rows: SessionRow[]
+  positions: Positions
 }
 
 export interface EventsQuery {
@@ -154,6 +182,8 @@ export interface LogPositions {
 /** A question to the OLAP store and its answer. All but `sql`, `positions` and `markers` are of one tenant. */
 export interface OlapReader {
   aggregates(query: AggregatesQuery): Promise<{ rows: OlapRow[]; positions: Positions }>
+  sessions(query: SessionsQuery): Promise<StoredSessions>
+  newestSessions(query: NewestSessionsQuery): Promise<StoredSessions>
   events(query: EventsQuery): Promise<Page<RawEvent>>
   deadLetters(query: DeadLettersQuery): Promise<Page<StoredDeadLetter> & { total: number }>
   /** Events by what became of them, as the store has them: a late event that had counted already is a duplicate. */

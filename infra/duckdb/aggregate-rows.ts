@@ -2,6 +2,7 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import type { AggregateRow } from '#schema/checkpoint.ts'
 import { aggTable } from '#schema/metric.ts'
 import { MEASURE_FROM_JSON, MEASURE_TYPES } from './measure-columns.ts'
+import { rowJson } from './row-json.ts'
 import type { Spool } from './spool.ts'
 import { AGGREGATE_TABLES } from './tables.ts'
 
@@ -23,13 +24,6 @@ SELECT tenant, metric, version, size AS size_ms, epoch_ms(start) AS window_start
   dims, events, corrections, ${MEASURE_FROM_JSON}, 1 AS revisions, epoch_ms($1::BIGINT) AS stored_at, false AS merged
 FROM ${table}`
 
-/** Half a surrogate pair is no text that a store can hold: it becomes U+FFFD here, and only here. */
-const toJson = (row: AggregateRow): string => {
-  const json = JSON.stringify(row)
-  if (!json.includes('\\ud')) return json
-  return JSON.stringify({ ...row, dims: row.dims.map((value) => value?.toWellFormed() ?? null) })
-}
-
 /** Appends deltas to the table of their slice's size. */
 export const insertAggregates = async (
   connection: DuckDBConnection,
@@ -38,7 +32,7 @@ export const insertAggregates = async (
   now: number,
 ): Promise<void> => {
   for (const into of AGGREGATE_TABLES) {
-    const lines = rows.filter((row) => aggTable(row.size) === into).map(toJson)
+    const lines = rows.filter((row) => aggTable(row.size) === into).map(rowJson)
     if (lines.length === 0) continue
     await spool.with(lines, COLUMNS, (table) => connection.run(insertSql(into, table), [now]))
   }

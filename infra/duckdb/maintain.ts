@@ -1,6 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { RETENTION } from '#schema/limits.ts'
 import { expireInBooks, maintainBooks } from './ledger-upkeep.ts'
+import { NEWEST_ROW, SESSION, SESSION_KEY } from './session-tables.ts'
 import { AGGREGATE_TABLES, MERGED } from './tables.ts'
 import { transaction } from './transaction.ts'
 
@@ -21,6 +22,17 @@ const mergeDeltas = async (connection: DuckDBConnection, table: string): Promise
   await connection.run(`DELETE FROM ${table} WHERE (${KEY}) IN (SELECT (${KEY}) FROM changed)`)
   await connection.run(`INSERT INTO ${table} (${KEY}, dims, ${columns.join(', ')}, stored_at, merged)
     SELECT ${KEY}, dims, ${columns.join(', ')}, stored_at, merged FROM sums`)
+}
+
+/** Only sessions with new rows are looked at. Rows that are written meanwhile are not seen here, and stay. */
+const dropReplacedSessions = async (connection: DuckDBConnection): Promise<void> => {
+  await connection.run(`CREATE OR REPLACE TEMP TABLE held AS
+    SELECT ${NEWEST_ROW} AS held FROM session_aggs
+    SEMI JOIN (SELECT DISTINCT ${SESSION} FROM session_aggs WHERE NOT merged) USING (${SESSION})
+    GROUP BY ${SESSION_KEY}`)
+  await connection.run(`DELETE FROM session_aggs WHERE rowid NOT IN (SELECT held FROM held)
+    AND (${SESSION}) IN (SELECT (${SESSION}) FROM session_aggs WHERE NOT merged)`)
+  await connection.run('UPDATE session_aggs SET merged = true WHERE NOT merged')
 }
 
 /** Rows that go are counted, so that totals and books stay what they were. */
@@ -66,5 +78,7 @@ export const maintainTables = async (connection: DuckDBConnection, now: number):
     const sql = `DELETE FROM ${table} WHERE stored_at < epoch_ms($1::BIGINT)`
     await connection.run(sql, [now - kept[table]])
   }
+  await transaction(connection, () => dropReplacedSessions(connection))
+  await connection.run('DELETE FROM session_aggs WHERE stored_at < epoch_ms($1::BIGINT)', [now - RETENTION.sessionAggs])
   await connection.run('DELETE FROM markers WHERE stored_at < epoch_ms($1::BIGINT)', [now - RETENTION.markers])
 }

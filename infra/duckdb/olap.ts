@@ -12,6 +12,7 @@ import { readMarkers } from './markers.ts'
 import { type DatabaseOptions, openDatabase } from './open.ts'
 import { createQueryPool } from './pool.ts'
 import { readPositions } from './positions.ts'
+import { readNewestSessions, readOpenSessions, readSessions } from './sessions.ts'
 import { createSpool } from './spool.ts'
 import { runSql } from './sql.ts'
 import { readTotals } from './totals.ts'
@@ -54,6 +55,9 @@ export const createDuckDbOlap = async (options: DuckDbOlapOptions): Promise<Olap
     holes: () => pool.query(readHoles),
     acknowledgeHoles: () => writes(() => acknowledgeHoles(connection, now())),
     aggregates: (query) => pool.query((reader) => readAggregates(reader, query)),
+    sessions: (query) => pool.query((reader) => readSessions(reader, query)),
+    newestSessions: (query) => pool.query((reader) => readNewestSessions(reader, query)),
+    openSessions: (partition) => pool.query((reader) => readOpenSessions(reader, partition)),
     events: (query) => pool.query((reader) => readEvents(reader, query)),
     deadLetters: (query) => pool.query((reader) => readDeadLetters(reader, query)),
     totals: (tenant) => pool.query((reader) => readTotals(reader, tenant)),

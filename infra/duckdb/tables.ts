@@ -1,5 +1,6 @@
 import { LEDGER_SCHEMA } from './ledger-tables.ts'
 import { MEASURE_DDL, MEASURE_VALUE, MERGED_MEASURE } from './measure-columns.ts'
+import { SESSION_AGGS } from './session-tables.ts'
 
 /** Identity of an event in 64 bits. Lengths keep (a, bc) and (ab, c) apart, whatever characters they hold. */
 export const identitySql = (tenant: string, source: string, key: string, id: string): string =>
@@ -119,6 +120,7 @@ export const AGGREGATE_TABLES = ['minly_aggs', 'hourly_aggs'] as const
 export const SCHEMA: readonly string[] = [
   RAW_EVENTS,
   ...AGGREGATE_TABLES.map(aggregates),
+  SESSION_AGGS,
   DEAD_LETTERS,
   POSITIONS,
   HOLES,

@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Logger, OlapPart } from '#processors/ports.ts'
-import type { AggregateRow, DefinitionState } from '#schema/checkpoint.ts'
+import type { AggregateRow, DefinitionState, SessionRow } from '#schema/checkpoint.ts'
 import { insertAggregates } from './aggregate-rows.ts'
 import { applyDefinitions } from './definition-rows.ts'
 import { keepFoldState } from './fold-state.ts'
@@ -11,6 +11,7 @@ import { insertMarkers } from './markers.ts'
 import { movePositions, notStored, readPositions } from './positions.ts'
 import { insertRaw, type RawLine, rawLines } from './raw-rows.ts'
 import { findRefused, isRefusal, without } from './refused.ts'
+import { insertSessions } from './session-rows.ts'
 import type { Spool } from './spool.ts'
 import { transaction } from './transaction.ts'
 
@@ -33,6 +34,7 @@ const countDuplicates = async (connection: DuckDBConnection, parts: readonly Ola
 interface Rows {
   lines: RawLine[]
   aggregates: Placed<AggregateRow>[]
+  sessions: Placed<SessionRow>[]
   definitions: Placed<DefinitionState>[]
 }
 
@@ -47,6 +49,12 @@ const rowsOf = (parts: readonly OlapPart[]): Rows => ({
   aggregates: parts.flatMap(({ partition, sequence, aggregates }) =>
     aggregates.map((value) => {
       const what = `a change of ${value.metric} of ${value.tenant}`
+      return { partition, sequence, what, value }
+    }),
+  ),
+  sessions: parts.flatMap(({ partition, sequence, sessions }) =>
+    sessions.map((value) => {
+      const what = `a session of ${value.metric} of ${value.tenant}`
       return { partition, sequence, what, value }
     }),
   ),
@@ -73,6 +81,7 @@ const writeOnce = (
     const at = now()
     await insertRaw(connection, spool, rows.lines)
     await insertAggregates(connection, spool, valuesOf(rows.aggregates), at)
+    await insertSessions(connection, spool, rows.sessions, at)
     await insertLate(connection, spool, lateRows(parts, refused), at)
     await insertRepeated(connection, spool, parts)
     await insertSettled(connection, spool, parts)
@@ -96,10 +105,13 @@ const writeWithout = async (
   const aggregates = await findRefused(connection, rows.aggregates, (some) =>
     insertAggregates(connection, spool, valuesOf(some), now()),
   )
+  const sessions = await findRefused(connection, rows.sessions, (some) =>
+    insertSessions(connection, spool, some, now()),
+  )
   const definitions = await findRefused(connection, rows.definitions, (some) =>
     applyDefinitions(connection, definitionsOf(some)),
   )
-  const others = [...aggregates, ...definitions]
+  const others = [...aggregates, ...sessions, ...definitions]
   if (lines.length + others.length === 0) throw cause
   for (const { item, reason } of lines) {
     const { partition, sequence, index } = item
@@ -112,6 +124,7 @@ const writeWithout = async (
   const good = {
     lines: without(rows.lines, lines),
     aggregates: without(rows.aggregates, aggregates),
+    sessions: without(rows.sessions, sessions),
     definitions: without(rows.definitions, definitions),
   }
   await writeOnce(dependencies, parts, good, { lines, others })

@@ -1,6 +1,7 @@
 import { type OlapBatch, type OlapPart, type OlapWriter, OutOfSequence } from '#processors/ports.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { AggregatesQuery, OlapRow, Positions } from '#schema/olap.ts'
+import { readNewestSessions, readOpenSessions, readSessions } from './sessions.ts'
 import { type MemoryTables, writeLate, writePart, writeReceived } from './tables.ts'
 
 const fresh = (positions: Positions, parts: readonly OlapPart[]): OlapPart[] =>
@@ -65,6 +66,9 @@ export const createMemoryOlap = (
     const rows = [...tables.rows.values()].filter(isAsked(query)).sort((a, b) => a.start - b.start)
     return { rows, positions: [...tables.positions] }
   },
+  sessions: async (query) => ({ rows: readSessions(tables, query), positions: [...tables.positions] }),
+  newestSessions: async (query) => ({ rows: readNewestSessions(tables, query), positions: [...tables.positions] }),
+  openSessions: async (partition) => readOpenSessions(tables, partition),
   markers: async (gateway) =>
     [...tables.markers.values()]
       .filter((marker) => marker.gateway === gateway)

@@ -1,6 +1,7 @@
 import { beforeEach } from 'vitest'
 import type { OlapWriter } from '#processors/ports.ts'
 import { deltasContract } from '#processors/storage/deltas.contract.ts'
+import { sessionsContract } from '#processors/storage/sessions.contract.ts'
 import { createMemoryOlap } from './olap.ts'
 import { createMemoryTables } from './tables.ts'
 
@@ -10,3 +11,4 @@ beforeEach(() => {
 })
 
 deltasContract('the store in memory', () => olap)
+sessionsContract('the store in memory', () => olap)

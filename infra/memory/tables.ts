@@ -1,9 +1,10 @@
 import { type FoldState, type OlapPart, OutOfSequence, type ReceivedPart } from '#processors/ports.ts'
-import type { AggregateRow, Clock, DefinitionState, LateEvent, TenantState } from '#schema/checkpoint.ts'
+import type { AggregateRow, Clock, DefinitionState, LateEvent, SessionRow, TenantState } from '#schema/checkpoint.ts'
 import type { EventLine } from '#schema/event.ts'
 import type { Received, Settled } from '#schema/ledger.ts'
 import { mergeState, stateFromJson, stateToJson } from '#schema/measures.ts'
 import type { OlapRow, Positions, StoredHole, StoredMarker } from '#schema/olap.ts'
+import { sessionRowKey } from '#schema/session-rows.ts'
 
 /** An event that counted, with its place in the log. */
 export interface MemoryEvent {
@@ -40,6 +41,8 @@ export interface MemoryTables {
   /** Late events that had counted already, and duplicates that the processors found, by tenant. */
   duplicates: Map<string, number>
   rows: Map<string, OlapRow>
+  /** The newest row of each series of a session. */
+  sessions: Map<string, SessionRow & { partition: number }>
   /** Of events and dead letters. */
   identities: Set<string>
   /** By gateway and partition. */
@@ -58,6 +61,7 @@ export const createMemoryTables = (partitions: number): MemoryTables => ({
   letters: [],
   duplicates: new Map(),
   rows: new Map(),
+  sessions: new Map(),
   identities: new Set(),
   markers: new Map(),
 })
@@ -88,6 +92,10 @@ export const writePart = (tables: MemoryTables, part: OlapPart): void => {
     }
   }
   for (const row of part.aggregates) tables.rows.set(rowKey(row), mergeRow(tables.rows.get(rowKey(row)), row))
+  for (const row of part.sessions) {
+    const known = tables.sessions.get(sessionRowKey(row))
+    if (!known || known.revision <= row.revision) tables.sessions.set(sessionRowKey(row), { ...row, partition })
+  }
   for (const [tenant, count] of Object.entries(part.duplicates)) countDuplicates(tables, tenant, count)
   for (const { gateway, number } of part.markers)
     tables.markers.set(`${gateway} ${partition}`, { gateway, partition, number })

@@ -70,6 +70,8 @@ export const createOlapClient = (nats: Nats, { timeoutMs = 10_000 }: OlapClientO
   }
   return {
     aggregates: (query) => ask('aggregates', query),
+    sessions: (query) => ask('sessions', query),
+    newestSessions: (query) => ask('newestSessions', query),
     events: (query) => ask('events', query),
     deadLetters: (query) => ask('deadLetters', query),
     totals: (tenant) => ask('totals', tenant),

@@ -4,6 +4,8 @@ import type { OlapService } from '#schema/olap.ts'
 /** Questions and answers over OLAP_SUBJECT. An answer is JSON text cut into chunks; its headers number them. */
 const OLAP_OPERATIONS = [
   'aggregates',
+  'sessions',
+  'newestSessions',
   'events',
   'deadLetters',
   'totals',

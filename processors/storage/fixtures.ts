@@ -1,5 +1,5 @@
 import type { OlapPart } from '#processors/ports.ts'
-import type { AggregateRow, DefinitionState, LateEvent } from '#schema/checkpoint.ts'
+import type { AggregateRow, DefinitionState, LateEvent, SessionRow } from '#schema/checkpoint.ts'
 import type { ClientEvent, EventLine } from '#schema/event.ts'
 import type { MeasureKind } from '#schema/metric.ts'
 
@@ -46,6 +46,27 @@ export const aggregateRow = (fields: Partial<AggregateRow> = {}): AggregateRow =
   events: 1,
   corrections: 0,
   n: 1,
+  ...fields,
+})
+
+/** Gap of the sessions of tests. */
+export const GAP = 30 * MINUTE
+
+/** The first row of a session of one page view. */
+export const sessionRow = (fields: Partial<SessionRow> = {}): SessionRow => ({
+  tenant: 'main',
+  metric: 'page_views',
+  version: 1,
+  gap: GAP,
+  source: 'live',
+  session: 's',
+  start: T0,
+  end: T0 + GAP,
+  dims: ['NL'],
+  events: 1,
+  corrections: 0,
+  n: 1,
+  revision: 1,
   ...fields,
 })
 

@@ -25,6 +25,8 @@ const createReader = (world: World): OlapReader => {
   }
   return {
     aggregates: (query) => asked((olap) => olap.aggregates(query)),
+    sessions: (query) => asked((olap) => olap.sessions(query)),
+    newestSessions: (query) => asked((olap) => olap.newestSessions(query)),
     events: (query) => asked((olap) => olap.events(query)),
     deadLetters: (query) => asked((olap) => olap.deadLetters(query)),
     totals: (tenant) => asked((olap) => olap.totals(tenant)),

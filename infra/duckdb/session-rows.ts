@@ -1,0 +1,51 @@
+import type { DuckDBConnection } from '@duckdb/node-api'
+import type { SessionRow } from '#schema/checkpoint.ts'
+import { newestSessionRows } from '#schema/session-rows.ts'
+import { MEASURE_FROM_JSON, MEASURE_TYPES } from './measure-columns.ts'
+import { rowJson } from './row-json.ts'
+import type { Spool } from './spool.ts'
+
+const COLUMNS = {
+  tenant: 'VARCHAR',
+  metric: 'VARCHAR',
+  version: 'BIGINT',
+  gap: 'BIGINT',
+  source: 'VARCHAR',
+  session: 'VARCHAR',
+  start: 'BIGINT',
+  end: 'BIGINT',
+  dims: 'VARCHAR[]',
+  events: 'BIGINT',
+  corrections: 'BIGINT',
+  ...MEASURE_TYPES,
+  revision: 'BIGINT',
+  retracted: 'BOOLEAN',
+  ended: 'BIGINT',
+  partition: 'INTEGER',
+}
+
+const insertSql = (table: string): string => `
+INSERT INTO session_aggs BY NAME
+SELECT tenant, metric, version, gap AS gap_ms, source, session AS session_id,
+  epoch_ms(start) AS window_start, epoch_ms("end") AS window_end, dims, events, corrections, ${MEASURE_FROM_JSON},
+  revision, coalesce(retracted, false) AS retracted, ended, epoch_ms($1::BIGINT) AS stored_at, "partition",
+  false AS merged
+FROM ${table}`
+
+/** Rows of one partition. */
+export interface PlacedSession {
+  partition: number
+  value: SessionRow
+}
+
+/** Appends the newest row of each series that there is in the batch. */
+export const insertSessions = async (
+  connection: DuckDBConnection,
+  spool: Spool,
+  rows: readonly PlacedSession[],
+  now: number,
+): Promise<void> => {
+  if (rows.length === 0) return
+  const placed = newestSessionRows(rows.map(({ partition, value }) => ({ ...value, partition })))
+  await spool.with(placed.map(rowJson), COLUMNS, (table) => connection.run(insertSql(table), [now]))
+}
