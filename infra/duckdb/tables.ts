@@ -1,6 +1,6 @@
 import { LEDGER_SCHEMA } from './ledger-tables.ts'
 import { MEASURE_DDL, MEASURE_VALUE, MERGED_MEASURE } from './measure-columns.ts'
-import { SESSION_AGGS } from './session-tables.ts'
+import { SESSION_AGGS, SESSION_VIEWS } from './session-tables.ts'
 
 /** Identity of an event in 64 bits. Lengths keep (a, bc) and (ab, c) apart, whatever characters they hold. */
 export const identitySql = (tenant: string, source: string, key: string, id: string): string =>
@@ -132,6 +132,7 @@ export const SCHEMA: readonly string[] = [
   MARKERS,
   points('minly_points', 'minly_aggs'),
   points('hourly_points', 'hourly_aggs'),
+  ...SESSION_VIEWS,
   // Columns that came later: a store that is older gets them when it is opened.
   'ALTER TABLE raw_events ADD COLUMN IF NOT EXISTS id_hash UBIGINT',
   `UPDATE raw_events SET id_hash = ${idSql('tenant', 'id')} WHERE id_hash IS NULL`,

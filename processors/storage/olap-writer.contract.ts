@@ -7,7 +7,7 @@ import { copiesContract } from './copies.contract.ts'
 import { deltasContract } from './deltas.contract.ts'
 import { aggregateRow, definitionState, eventLine, HOUR, lateEvent, MINUTE, olapPart, T0 } from './fixtures.ts'
 import { ledgerContract } from './ledger.contract.ts'
-import { sessionsContract, sessionUpkeepContract } from './sessions.contract.ts'
+import { sessionsContract, sessionUpkeepContract, sessionViewsContract } from './sessions.contract.ts'
 
 /** A fresh store of two partitions; `now` is its clock. */
 type OpenOlap = (now: () => number) => Promise<{ olap: OlapWriter; remove(): Promise<void> }>
@@ -44,6 +44,7 @@ export const olapContract = (name: string, open: OpenOlap): void => {
   copiesContract(name, () => olap)
   deltasContract(name, () => olap)
   sessionsContract(name, () => olap)
+  sessionViewsContract(name, () => olap)
   sessionUpkeepContract(name, () => olap)
 
   describe(`${name}: markers`, () => {

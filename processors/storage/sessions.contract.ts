@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { OlapWriter } from '#processors/ports.ts'
-import type { SessionRow } from '#schema/checkpoint.ts'
+import { SESSIONS, type SessionRow } from '#schema/checkpoint.ts'
 import { DEFAULT_LATENESS_HORIZON_MS, RETENTION } from '#schema/limits.ts'
 import type { SessionsQuery } from '#schema/olap.ts'
-import { GAP, MINUTE, olapPart, sessionRow, T0 } from './fixtures.ts'
+import { definitionState, GAP, MINUTE, olapPart, sessionRow, T0 } from './fixtures.ts'
 
 const series = { tenant: 'main', metric: 'page_views', version: 1, gap: GAP }
 const retraction = (row: SessionRow): SessionRow => {
-  const { n: _, ...rest } = row
+  const { n: _, ended: __, ...rest } = row
   return { ...rest, events: 0, corrections: 0, revision: row.revision + 1, retracted: true }
 }
 
@@ -146,6 +146,46 @@ export const sessionsContract = (name: string, olap: () => OlapWriter): void => 
       await write(1, [sessionRow()])
       await write(2, [retraction(sessionRow()), sessionRow({ start: T0 - 1 })])
       expect(await olap().openSessions(0)).toEqual([sessionRow({ start: T0 - 1 })])
+    })
+  })
+}
+
+/** What a store that answers SQL does beyond that. */
+export const sessionViewsContract = (name: string, olap: () => OlapWriter): void => {
+  const { write } = asking(olap)
+  const rows = async (statement: string): Promise<unknown[][]> => (await olap().sql(statement)).rows
+  const at = (ms: number): string => new Date(T0 + ms).toISOString()
+
+  describe(`${name}: views of sessions`, () => {
+    it('show what holds now, with the value of the measure and the end of the session', async () => {
+      const [old, moved] = [sessionRow({ session: 'moved' }), sessionRow({ session: 'moved', start: T0 - 1, n: 5 })]
+      const definitions = [definitionState('page_views', 'COUNT')]
+      await write(1, [sessionRow(), old, sessionRow({ metric: 'unknown' })], { definitions })
+      const grown = sessionRow({ dims: ['DE'], end: T0 + GAP + 9, n: 3, events: 2, corrections: 1 })
+      await write(2, [retraction(old), moved, sessionRow({ revision: 2, n: 2, events: 2 }), grown])
+      const sql = `SELECT session_id, window_start, window_end, dims, events, value, corrections, revision, gap_seconds
+        FROM session_points ORDER BY ALL`
+      expect(await rows(sql)).toEqual([
+        ['moved', at(-1), at(GAP), ['NL'], 1, 5, 0, 1, GAP / 1_000],
+        ['s', at(0), at(GAP + 9), ['DE'], 2, 3, 1, 1, GAP / 1_000],
+        ['s', at(0), at(GAP + 9), ['NL'], 2, 2, 0, 2, GAP / 1_000],
+      ])
+    })
+
+    it('show one row a session, with what its first event said', async () => {
+      const dims = ['NL', 'Firefox', null, 'desktop', 'u', null]
+      const session = { metric: SESSIONS, dims, version: 77, events: 3, n: 3 }
+      const [going, over] = [
+        sessionRow(session),
+        sessionRow({ ...session, end: T0 + GAP + 1_500, revision: 2, ended: 4 }),
+      ]
+      await write(1, [sessionRow(), going])
+      const sql = 'SELECT * EXCLUDE (tenant, source, gap_seconds) FROM sessions'
+      expect(await rows(sql)).toEqual([['s', at(0), at(0), 0, 3, false, ...dims]])
+      await write(2, [over])
+      expect(await rows(sql)).toEqual([['s', at(0), at(1_500), 1.5, 3, true, ...dims]])
+      await write(3, [retraction(over)])
+      expect(await rows(sql)).toEqual([])
     })
   })
 }

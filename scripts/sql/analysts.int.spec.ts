@@ -8,11 +8,14 @@ import {
   aggregateRow,
   definitionState,
   eventLine,
+  GAP,
   HOUR,
   lateEvent,
   olapPart,
+  sessionRow,
   T0,
 } from '#processors/storage/fixtures.ts'
+import { SESSIONS } from '#schema/checkpoint.ts'
 
 const page = await readFile(join(import.meta.dirname, '../../docs/analysts.md'), 'utf8')
 const examples = [...page.matchAll(/```sql\n(.*?)```/gs)].map(([, sql]) => sql)
@@ -24,10 +27,20 @@ beforeAll(async () => {
   olap = await createDuckDbOlap({ folder, partitions: 1, logger: { info() {}, warn() {}, error() {} } })
   const view = (id: string, path: string, source: string, bytes: number) =>
     eventLine(id, { source, e: { anonymousId: `n${id}`, properties: { path, bytes } } })
+  const ended = (session: string, lengthMs: number) => {
+    const dims = ['NL', 'Firefox', 'Linux', 'desktop', null, 'n']
+    return sessionRow({ metric: SESSIONS, session, end: T0 + lengthMs + GAP, dims, events: 3, ended: 9 })
+  }
   await olap.write({
     parts: [
       olapPart(1, {
         events: [view('a', '/x', 'live', 1), view('b', '/x', 'live', 2), view('c', '/y', 'import-1', 4)],
+        sessions: [
+          sessionRow({ n: 2, events: 2, end: T0 + GAP + 1_000 }),
+          sessionRow({ dims: ['DE'] }),
+          ended('s', 4_000),
+          ended('t', 2_000),
+        ],
         aggregates: [2, 1].map((n) => aggregateRow({ size: HOUR, n, events: n })),
         definitions: [definitionState('page_views', 'COUNT')],
         late: [lateEvent(eventLine('l'))],
@@ -52,22 +65,27 @@ it.each([
     ],
   ],
   [2, [['NL', 3]]],
-  [3, [['LATE', 'page_view', 'older than the horizon', 1, at]]],
-  [4, [['import-1', 1, at, at]]],
+  [3, [['NL', 2, 3, 3]]],
+  [4, [['live', 's', at, new Date(T0 + GAP + 1_000).toISOString(), 3]]],
+  [5, [['LATE', 'page_view', 'older than the horizon', 1, at]]],
+  [6, [['import-1', 1, at, at]]],
   // Rows that no header and no settlement speaks of.
-  [5, [['main', at, 0, 0, 0, 0, 0, 0, 0, 3, false]]],
+  [7, [['main', at, 0, 0, 0, 0, 0, 0, 0, 3, false]]],
 ])('runs example %i of docs/analysts.md', async (i, rows) => {
   expect((await olap.sql(examples[i])).rows).toEqual(rows)
 })
 
 it('tries every example', () => {
-  expect(examples).toHaveLength(6)
+  expect(examples).toHaveLength(8)
 })
 
-it.each(['raw_events', 'minly_points', 'hourly_points', 'ledger'])('describes every column of %s', async (table) => {
-  const columns = (await olap.sql(`DESCRIBE ${table}`)).rows.map(([name]) => `\`${name}\``)
-  const section = page.slice(
-    page.indexOf(`\`${table}\`:`) === -1 ? page.indexOf('`minly_points`, ') : page.indexOf(`\`${table}\`:`),
-  )
-  expect(columns.filter((column) => !section.includes(column))).toEqual([])
-})
+it.each(['raw_events', 'minly_points', 'hourly_points', 'session_points', 'sessions', 'ledger'])(
+  'describes every column of %s',
+  async (table) => {
+    const columns = (await olap.sql(`DESCRIBE ${table}`)).rows.map(([name]) => `\`${name}\``)
+    const section = page.slice(
+      page.indexOf(`\`${table}\`:`) === -1 ? page.indexOf('`minly_points`, ') : page.indexOf(`\`${table}\`:`),
+    )
+    expect(columns.filter((column) => !section.includes(column))).toEqual([])
+  },
+)
