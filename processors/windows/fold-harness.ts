@@ -109,6 +109,12 @@ export class FoldHarness {
     return sealed
   }
 
+  /** Drops rows of sessions from the state, as compaction does where nothing can change them any more. */
+  forget(dropped: (row: SessionRow) => boolean): this {
+    this.segments = this.segments.map((one) => ({ ...one, sessions: one.sessions.filter((row) => !dropped(row)) }))
+    return this
+  }
+
   /** Throws the fold away and makes it anew from what the checkpoints had written, merged to one segment or not. */
   restart({ merged = true } = {}): this {
     const sequence = this.sequence

@@ -67,6 +67,8 @@ export class PartitionFold {
   private missing: { from: number; to: number }[] = []
   private settingsChanged = new Set<string>()
   private sweptAt = 0
+  /** Since the last message. */
+  private restored = false
   private changedClocks = 0
   /** Events folded since the last seal: a measure of the next checkpoint's size. */
   pendingEvents = 0
@@ -90,6 +92,8 @@ export class PartitionFold {
   /** Applies the next message of the log; answers the clocks of the events in it. */
   apply(message: LogMessage): ReadonlySet<SourceClock> {
     const touched = new Set<SourceClock>()
+    if (this.restored) for (const tenant of this.tenants.values()) tenant.evictSessions()
+    this.restored = false
     if (message.kind === 'control') this.controlFrame(message)
     else this.frame(message, touched)
     this.sequence = message.sequence
@@ -175,6 +179,7 @@ export class PartitionFold {
       metric.stores.find((store) => store.size === row.size)?.restore(row, row.changedAt)
     }
     for (const row of segment.sessions) this.tenants.get(row.tenant)?.restoreSession(row)
+    this.restored = true
   }
 
   private reset(): void {

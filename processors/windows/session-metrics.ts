@@ -53,6 +53,10 @@ export class SessionMetrics {
     if (this.follows(row)) this.byGap.get(row.gap)?.restore(row)
   }
 
+  has(row: SessionRow): boolean {
+    return this.follows(row) && (this.byGap.get(row.gap)?.has(row) ?? false)
+  }
+
   take(): SessionRow[] {
     const rows = this.replaced
     this.replaced = []

@@ -121,6 +121,11 @@ export class SessionStore {
     return session
   }
 
+  /** Whether the session of a row is there. */
+  has({ source, session, start }: SessionRow): boolean {
+    return this.sessionsOf(source, session).some((one) => one.start === start)
+  }
+
   /** Whether some session may end after `time`. */
   hasOpen(time: number): boolean {
     return this.latestEnd > time

@@ -67,6 +67,29 @@ describe('session windows', () => {
     expect(eventsOf(harness)).toEqual({ 's 10–100 NL': 2, 's 10–100 DE': 1 })
   })
 
+  it.each([true, false])(
+    'a series that was long silent goes on with its session after a restart (merged: %s)',
+    (merged) => {
+      const harness = new FoldHarness().define(sessionMetric({ dimensions: ['country'] }))
+      const views = Array.from({ length: 40 }, (_, i) => visit(`v${i}`, 25 * i, { country: i === 0 ? 'NL' : 'DE' }))
+      for (const view of views) harness.frame(view.time, view)
+      const silent = harness.sealed.flatMap(({ sessions }) => sessions).find(({ dims }) => dims[0] === 'NL')!
+      expect(harness.fold.tenant('main').isOpenSession({ ...silent })).toBe(true)
+      harness.restart({ merged }).frame(1_000, visit('again', 1_000, { country: 'NL' }))
+      expect(eventsOf(harness)).toEqual({ 's 0–1060 NL': 2, 's 0–1035 DE': 39 })
+    },
+  )
+
+  it('a session that a restart finds closed takes no event from another', () => {
+    const harness = new FoldHarness().define(sessionMetric())
+    harness.frame(105, visit('a', 0), visit('b', 100))
+    harness.frame(106, visit('c', 50))
+    for (let time = 150; time <= 900; time += 50) harness.frame(time, visit(`v${time}`, time))
+    harness.forget(({ retracted }) => retracted === true)
+    harness.restart({ merged: false }).frame(950, visit('d', 950))
+    expect(eventsOf(harness)).toEqual({ 's 0–1010': 20 })
+  })
+
   it('no session is longer than a day: it is cut, and another begins', () => {
     const day = 86_400
     const gap = 43_200

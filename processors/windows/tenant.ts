@@ -4,6 +4,7 @@ import { DEFAULT_LATENESS_HORIZON_MS, DEFAULT_OUT_OF_ORDERNESS_MS } from '#schem
 import { ActiveMetric, type Changes, type Prepared } from './active-metric.ts'
 import { IdentityTable } from './identities.ts'
 import { SessionMetrics } from './session-metrics.ts'
+import type { SessionStore } from './sessions.ts'
 import { SourceClock } from './watermark.ts'
 
 /** Everything one partition knows of one tenant: no tenant's clock, identities or series touch another's. */
@@ -98,19 +99,16 @@ export class TenantFold {
     for (const tracked of this.sessions.all) tracked.advance(source, before, watermark, at)
   }
 
+  /** What is closed as a whole is to be forgotten after the last one: see evictSessions. */
   restoreSession(row: SessionRow): void {
-    // It is closed: nothing can change it any more.
-    if (!this.isOpenSession(row)) return
     if (row.metric === SESSIONS) this.sessions.restore(row)
-    else {
-      const store = this.metrics.get(row.metric)?.sessions.find(({ gap }) => gap === row.gap)
-      if (this.isCurrent(row)) store?.restore(row)
-    }
+    else if (this.isCurrent(row)) this.storeOf(row)?.restore(row)
   }
 
-  /** Whether an event may still change a session. */
-  isOpenSession({ source, end }: Pick<SessionRow, 'source' | 'end'>): boolean {
-    return end >= this.closedBefore(source)
+  /** Whether an event may still change a session. A series may have ended long before its session does. */
+  isOpenSession(row: SessionRow): boolean {
+    if (row.end >= this.closedBefore(row.source)) return true
+    return (row.metric === SESSIONS ? this.sessions : this.storeOf(row))?.has(row) ?? false
   }
 
   /** Whether a row is of a definition in force. */
@@ -131,6 +129,11 @@ export class TenantFold {
   evict(touchedBefore: number): void {
     const endedBefore = this.highest - this.settings.latenessHorizonMs
     for (const { stores } of this.metrics.values()) for (const store of stores) store.evict(endedBefore, touchedBefore)
+    this.evictSessions()
+  }
+
+  /** Forgets sessions that are closed. */
+  evictSessions(): void {
     for (const source of this.clocks.keys()) {
       const closedBefore = this.closedBefore(source)
       for (const { sessions } of this.metrics.values()) for (const store of sessions) store.evict(source, closedBefore)
@@ -152,6 +155,10 @@ export class TenantFold {
   /** Sessions of a source that end before it are closed: an event that could reach them would be late. */
   private closedBefore(source: string): number {
     return (this.clocks.get(source)?.watermark ?? Number.NEGATIVE_INFINITY) - this.settings.latenessHorizonMs
+  }
+
+  private storeOf({ metric, gap }: SessionRow): SessionStore | undefined {
+    return this.metrics.get(metric)?.sessions.find((store) => store.gap === gap)
   }
 
   private replace(name: string): void {

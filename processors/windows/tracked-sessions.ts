@@ -99,6 +99,10 @@ export class TrackedSessions {
     if (session && session.ended === undefined) this.queue(session)
   }
 
+  has(row: SessionRow): boolean {
+    return this.store.has(row)
+  }
+
   hasOpen(time: number): boolean {
     return this.store.hasOpen(time)
   }
