@@ -1,3 +1,4 @@
+import type { Corrections } from './corrections.ts'
 import type { EventLine } from './event.ts'
 import type { Marker } from './frame.ts'
 import type { Settled } from './ledger.ts'
@@ -17,7 +18,7 @@ export type Outcome = 'C' | 'D' | 'L' | 'I'
  * A change of one series in one slice. `aggregates.<tenant>.<metric>.<p>` carries these as newline-delimited JSON;
  * sums of them are the totals, in any order.
  */
-export interface AggregateRow extends MeasureJson {
+export interface AggregateRow extends MeasureJson, Corrections {
   tenant: string
   metric: string
   /** Version of the definition. Points of different versions are never merged. */
@@ -29,8 +30,6 @@ export interface AggregateRow extends MeasureJson {
   dims: (string | null)[]
   /** Events folded in. */
   events: number
-  /** Of these, how many came after their own watermark had passed the slice's end. */
-  corrections: number
 }
 
 /**

@@ -1,4 +1,5 @@
 import { type Segment, type SegmentIds, type SegmentRow, type SegmentSession, WORDS_PER_ID } from './checkpoint.ts'
+import { mergeCorrections } from './corrections.ts'
 import { mergeState, stateFromJson, stateToJson } from './measures.ts'
 import { sessionRowKey } from './session-rows.ts'
 
@@ -26,7 +27,7 @@ const mergeRow = (into: SegmentRow, from: SegmentRow): SegmentRow => {
     start: into.start,
     dims: into.dims,
     events: into.events + from.events,
-    corrections: into.corrections + from.corrections,
+    ...mergeCorrections(into, from),
     changed: Math.max(into.changed, from.changed),
     changedAt: Math.max(into.changedAt, from.changedAt),
     revision: into.revision + from.revision,

@@ -1,4 +1,5 @@
 import type { SegmentRow } from './checkpoint.ts'
+import type { Corrections } from './corrections.ts'
 import type { MeasureJson } from './measures.ts'
 
 /** What rows of one slice of a metric share, said once. */
@@ -10,8 +11,16 @@ interface SliceHead {
   start: number
 }
 
-/** dims, events, corrections, changed, changedAt, revision, and the measure. */
-type PackedRow = [(string | null)[], number, number, number, number, number, MeasureJson]
+/** dims, events, corrections, changed, changedAt, revision, and the measure with what only some rows have. */
+type PackedRow = [
+  (string | null)[],
+  number,
+  number,
+  number,
+  number,
+  number,
+  MeasureJson & Pick<Corrections, 'correctedAt'>,
+]
 
 /** Rows of one slice as they stand in a chunk. */
 export interface RowGroup extends SliceHead {

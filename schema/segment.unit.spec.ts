@@ -44,7 +44,7 @@ test('rows whose text has more bytes than characters, sets of any size and many 
   const text = '\u65e5\u672c'.repeat(128)
   const rows = Array.from({ length: 2_000 }, (_, i) => row({ start: i, dims: [text, text, text, text] }))
   const members = Array.from({ length: 150_000 }, (_, i) => 9_007_199_254_740_991 - i)
-  const set = row({ start: -1, events: 7, corrections: 2, n: 7, revision: 5, members })
+  const set = row({ start: -1, events: 7, corrections: 2, correctedAt: 99, n: 7, revision: 5, members })
   const clocks = Array.from({ length: 10_000 }, (_, i) => ({
     tenant: 'main',
     source: `import-${i}-${'x'.repeat(100)}`,
@@ -120,7 +120,7 @@ test('rows of several slices come back with all that they had', () => {
     row(),
     row({ dims: ['NL', 'ж'.repeat(256)], sum: 0.1, min: -1, max: 1e308, members: [1, 2 ** 53 - 1] }),
     row({ metric: 'other', version: 3, size: 3_600_000, start: -60_000, dims: [], n: undefined }),
-    row({ start: 60_000, tenant: 'constructor', corrections: 1, revision: 9, changed: 8 }),
+    row({ start: 60_000, tenant: 'constructor', corrections: 1, correctedAt: 120_000, revision: 9, changed: 8 }),
   ]
   expect(decodeSegment(encodeSegment({ ...emptySegment(), rows })).rows).toEqual(rows)
 })

@@ -53,15 +53,15 @@ const REACH_MS = 60_000
 const passed = (at: TenantTime, start: number, time: number): boolean =>
   at.live >= time && at.others.every((range) => range.low >= time || range.high + REACH_MS < start)
 
-/** Status of the window [start, end), given the tenant's horizon and how many of its events were corrections. */
+/** Status of the window [start, end), given the tenant's horizon and whether an event came after its end was passed. */
 export const windowStatus = (
   at: TenantTime,
   start: number,
   end: number,
   horizonMs: number,
-  corrections: number,
+  corrected: boolean,
 ): WindowStatus => {
   if (!passed(at, start, end)) return 'PROVISIONAL'
   if (passed(at, start, end + horizonMs)) return 'FINAL'
-  return corrections > 0 ? 'CORRECTED' : 'COMPLETE'
+  return corrected ? 'CORRECTED' : 'COMPLETE'
 }

@@ -32,8 +32,8 @@ const movedWindows = (operation: SliceOperation, table: SliceTable, since: Momen
     if (isAfter(slice.changed, since.positions)) changed.add(start)
     if (!timeMoved || restated.has(start)) continue
     const end = start + operation.sizeMs
-    const then = windowStatus(since.time, start, end, horizonMs, 0)
-    if (then !== windowStatus(now.time, start, end, horizonMs, 0)) restated.add(start)
+    const then = windowStatus(since.time, start, end, horizonMs, false)
+    if (then !== windowStatus(now.time, start, end, horizonMs, false)) restated.add(start)
   }
   return { changed, restated }
 }

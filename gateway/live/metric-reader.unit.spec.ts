@@ -152,6 +152,21 @@ test('statuses follow the lowest clock of all partitions', async () => {
   expect(await statuses()).toEqual(['FINAL'])
 })
 
+test('a composed window is corrected only by what came when its own end had been passed', async () => {
+  const { checkpoints, gateway } = await setUp(undefined, 1)
+  const { reader } = await gateway()
+  const status = async (minutes: number) => {
+    const asked = request({ window: tumbling(minutes * MINUTE) })
+    return (await reader.range(TENANT, { ...asked, ...whole })).points[0].status
+  }
+  // Late for the minute of 0, in time for the five minutes that it is part of.
+  const early = row(at(0), ['DE', '/a'], 1, { corrections: 1, correctedAt: at(3) })
+  checkpoints.commit(0, [early], { clocks: [liveClock(at(6))] })
+  expect([await status(1), await status(3), await status(5)]).toEqual(['CORRECTED', 'CORRECTED', 'COMPLETE'])
+  checkpoints.commit(0, [row(at(1), ['DE', '/a'], 1, { corrections: 1, correctedAt: at(5) })])
+  expect(await status(5)).toBe('CORRECTED')
+})
+
 test('a limit cuts the newest points off and says so', async () => {
   const { checkpoints, gateway } = await setUp()
   checkpoints.commit(

@@ -25,7 +25,7 @@ interface Group {
   state: MeasureState
   shared: boolean
   events: number
-  corrections: number
+  correctedAt: number
   revision: number
   changed: boolean
 }
@@ -35,11 +35,11 @@ const addTo = (groups: Map<string, Group>, operation: SliceOperation, slice: Sli
     if (!operation.matches(series.dims)) continue
     const dims = operation.groupOf(series.dims)
     const key = seriesKey(dims)
-    const { events, corrections, revision } = series
+    const { events, correctedAt, revision } = series
     const changed = !since || isAfter(series.changed, since)
     const group = groups.get(key)
     if (!group) {
-      groups.set(key, { dims, state: series.state, shared: true, events, corrections, revision, changed })
+      groups.set(key, { dims, state: series.state, shared: true, events, correctedAt, revision, changed })
       continue
     }
     if (group.shared) {
@@ -50,7 +50,7 @@ const addTo = (groups: Map<string, Group>, operation: SliceOperation, slice: Sli
     }
     mergeState(group.state, series.state)
     group.events += events
-    group.corrections += corrections
+    group.correctedAt = Math.max(group.correctedAt, correctedAt)
     group.revision += revision
     group.changed ||= changed
   }
@@ -84,7 +84,7 @@ export const windowPoints = (
   const end = start + operation.sizeMs
   const { measure } = operation
   const points: Point[] = []
-  for (const { dims, state, events, corrections, revision, changed } of groups.values()) {
+  for (const { dims, state, events, correctedAt, revision, changed } of groups.values()) {
     if (!changed) continue
     points.push({
       windowStart: start,
@@ -92,7 +92,7 @@ export const windowPoints = (
       dimensions: dims,
       value: measure.value(state),
       events,
-      status: windowStatus(at.time, start, end, at.horizonMs, corrections),
+      status: windowStatus(at.time, start, end, at.horizonMs, correctedAt >= end),
       revision,
       sampled: measure.kind === 'COUNT' && state.n > 0 ? events / state.n : 1,
       capped,

@@ -1,4 +1,5 @@
 import { type AggregateRow, OTHER } from '#schema/checkpoint.ts'
+import { correctedAt } from '#schema/corrections.ts'
 import { type MeasureState, mergeState, stateFromJson } from '#schema/measures.ts'
 import { seriesKey } from '#schema/metric.ts'
 import { noPositions } from './positions.ts'
@@ -8,7 +9,8 @@ export interface Series {
   dims: (string | null)[]
   state: MeasureState
   events: number
-  corrections: number
+  /** The watermark by which an event corrected it last; -Infinity: none did. See Corrections. */
+  correctedAt: number
   /** Changes so far. */
   revision: number
   /** By partition: checkpoint of the last change. */
@@ -61,7 +63,7 @@ const newSeries = (row: AggregateRow, partitions: number): Series => ({
   dims: row.dims,
   state: stateFromJson({}),
   events: 0,
-  corrections: 0,
+  correctedAt: Number.NEGATIVE_INFINITY,
   revision: 0,
   changed: noPositions(partitions),
 })
@@ -86,7 +88,7 @@ export const foldRow = (slice: Slice, row: AggregateRow, origin: Origin): void =
   }
   mergeState(series.state, stateFromJson(row))
   series.events += row.events
-  series.corrections += row.corrections
+  series.correctedAt = Math.max(series.correctedAt, correctedAt(row, row.start + row.size))
   series.revision += origin.revision
   if (checkpoint > series.changed[partition]) series.changed[partition] = checkpoint
   if (checkpoint > slice.changed[partition]) slice.changed[partition] = checkpoint

@@ -1,5 +1,6 @@
 import type { CheckpointDelta, CheckpointFeed, LoadedPartition, MetricStore, OlapReader } from '#gateway/ports.ts'
 import type { AggregateRow, Clock, Mark, SegmentRow } from '#schema/checkpoint.ts'
+import { mergeCorrections } from '#schema/corrections.ts'
 import type { MetricDefinition, MetricRecord, WindowSpec } from '#schema/metric.ts'
 import type { OlapRow } from '#schema/olap.ts'
 import type { TraceHeaders } from '#schema/trace.ts'
@@ -177,7 +178,7 @@ export const fakeOlap = (history: readonly CheckpointDelta[][]) => {
         if (!total) totals.set(key, { ...one, revision: 1 })
         else {
           total.events += one.events
-          total.corrections += one.corrections
+          Object.assign(total, mergeCorrections(total, one))
           total.n = (total.n ?? 0) + (one.n ?? 0)
           total.revision++
         }

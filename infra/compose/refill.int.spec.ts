@@ -170,8 +170,8 @@ const openStore = async (name: string) => {
 }
 
 const merged = (table: string): string => `
-  SELECT tenant, metric, version, size_ms, window_start, dims, sum(events), sum(corrections), fsum(n), fsum("sum"),
-    min("min"), max("max"), list_sort(list_distinct(flatten(list(members) FILTER (members IS NOT NULL)))), sum(revisions)
+  SELECT tenant, metric, version, size_ms, window_start, dims, sum(events), sum(corrections), max(corrected_at),
+    fsum(n), fsum("sum"), min("min"), max("max"), list_sort(list_distinct(flatten(list(members) FILTER (members IS NOT NULL)))), sum(revisions)
   FROM ${table} GROUP BY ALL ORDER BY ALL`
 
 /** Everything that a store says, but for when that was written. */
@@ -391,7 +391,7 @@ it('loads a live view anew that was away for longer than deltas are kept', async
   const events = (view: LiveView) =>
     [...(view.table('main', 'users', 1, MINUTE)?.slices.values() ?? [])].map(({ start, series }) => [
       start,
-      [...series.values()].map((one) => [one.events, one.corrections, one.revision, one.state.members?.size]),
+      [...series.values()].map((one) => [one.events, one.correctedAt, one.revision, one.state.members?.size]),
     ])
   expect(events(away).length).toBeGreaterThan(40)
   expect(new Map(events(away) as never)).toEqual(new Map(events(fresh) as never))

@@ -15,13 +15,14 @@ const COLUMNS = {
   dims: 'VARCHAR[]',
   events: 'BIGINT',
   corrections: 'BIGINT',
+  correctedAt: 'BIGINT',
   ...MEASURE_TYPES,
 }
 
 const insertSql = (into: string, table: string): string => `
 INSERT INTO ${into} BY NAME
 SELECT tenant, metric, version, size AS size_ms, epoch_ms(start) AS window_start, epoch_ms(start + size) AS window_end,
-  dims, events, corrections, ${MEASURE_FROM_JSON}, 1 AS revisions, epoch_ms($1::BIGINT) AS stored_at, false AS merged
+  dims, events, corrections, epoch_ms("correctedAt") AS corrected_at, ${MEASURE_FROM_JSON}, 1 AS revisions, epoch_ms($1::BIGINT) AS stored_at, false AS merged
 FROM ${table}`
 
 /** Appends deltas to the table of their slice's size. */

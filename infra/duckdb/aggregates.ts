@@ -7,18 +7,18 @@ import { MERGED } from './tables.ts'
 
 const sql = (table: string): string => `
 SELECT epoch_ms(window_start)::DOUBLE, dims, ${MERGED.events}::DOUBLE, ${MERGED.corrections}::DOUBLE,
-  ${MERGED.revisions}::DOUBLE, ${measureValues((field) => MERGED[field])}
+  ${MERGED.revisions}::DOUBLE, epoch_ms(${MERGED.corrected_at})::DOUBLE, ${measureValues((field) => MERGED[field])}
 FROM ${table}
 WHERE tenant = $1 AND metric = $2 AND version = $3 AND size_ms = $4
   AND window_start >= epoch_ms($5::BIGINT) AND window_start < epoch_ms($6::BIGINT)
 GROUP BY window_start, dims
 ORDER BY window_start, dims`
 
-const FIXED = 5
+const FIXED = 6
 
 const toRow = (query: AggregatesQuery, columns: unknown[][], i: number): OlapRow => {
   const values = columns.map((column) => column[i])
-  const [start, dims, events, corrections, revision] = values
+  const [start, dims, events, corrections, revision, correctedAt] = values
   return {
     tenant: query.tenant,
     metric: query.metric,
@@ -28,6 +28,7 @@ const toRow = (query: AggregatesQuery, columns: unknown[][], i: number): OlapRow
     dims: [...(dims as DuckDBListValue).items] as (string | null)[],
     events: events as number,
     corrections: corrections as number,
+    ...(correctedAt === null ? {} : { correctedAt: correctedAt as number }),
     revision: revision as number,
     ...measureJson(values.slice(FIXED)),
   }

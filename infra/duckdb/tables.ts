@@ -96,6 +96,7 @@ WHERE checkpoint > 0 AND "partition" NOT IN (SELECT "partition" FROM fold_state 
 export const MERGED = {
   events: 'sum(events)::BIGINT',
   corrections: 'sum(corrections)::BIGINT',
+  corrected_at: 'max(corrected_at)',
   ...MERGED_MEASURE,
   revisions: 'sum(revisions)::BIGINT',
 } as const
@@ -130,6 +131,7 @@ export const SCHEMA: readonly string[] = [
   DEFINITIONS,
   COUNTERS,
   MARKERS,
+  ...AGGREGATE_TABLES.map((table) => `ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS corrected_at TIMESTAMP`),
   points('minly_points', 'minly_aggs'),
   points('hourly_points', 'hourly_aggs'),
   ...SESSION_VIEWS,

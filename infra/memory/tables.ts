@@ -1,5 +1,6 @@
 import { type FoldState, type OlapPart, OutOfSequence, type ReceivedPart } from '#processors/ports.ts'
 import type { AggregateRow, Clock, DefinitionState, LateEvent, SessionRow, TenantState } from '#schema/checkpoint.ts'
+import { mergeCorrections } from '#schema/corrections.ts'
 import type { EventLine } from '#schema/event.ts'
 import type { Received, Settled } from '#schema/ledger.ts'
 import { mergeState, stateFromJson, stateToJson } from '#schema/measures.ts'
@@ -77,9 +78,9 @@ const mergeRow = (known: OlapRow | undefined, row: AggregateRow): OlapRow => {
   mergeState(state, stateFromJson(row))
   const { tenant, metric, version, size, start, dims } = known
   const events = known.events + row.events
-  const corrections = known.corrections + row.corrections
+  const corrected = mergeCorrections(known, row)
   const revision = known.revision + 1
-  return { tenant, metric, version, size, start, dims, events, corrections, revision, ...stateToJson(state) }
+  return { tenant, metric, version, size, start, dims, events, ...corrected, revision, ...stateToJson(state) }
 }
 
 export const writePart = (tables: MemoryTables, part: OlapPart): void => {

@@ -45,11 +45,15 @@ export const deltasContract = (name: string, olap: () => OlapWriter): void => {
           olapPart(1, { aggregates: [delta({ members: [1, 2] }), aggregateRow({ dims: [null], start: T0 - MINUTE })] }),
           olapPart(1, {
             partition: 1,
-            aggregates: [delta({ min: -1, corrections: 1, members: [2, 9007199254740991] })],
+            aggregates: [delta({ min: -1, corrections: 1, correctedAt: T0 + 70_000, members: [2, 9007199254740991] })],
           }),
         ],
       })
-      await olap().write({ parts: [olapPart(2, { aggregates: [delta({ sum: -0.5, max: 1e308 })] })] })
+      await olap().write({
+        parts: [
+          olapPart(2, { aggregates: [delta({ sum: -0.5, max: 1e308, corrections: 2, correctedAt: T0 + 60_000 })] }),
+        ],
+      })
       const key = { tenant: 'main', metric: 'page_views', version: 1, size: MINUTE }
       expect(await minutes()).toEqual([
         { ...key, start: T0 - MINUTE, dims: [null], events: 1, corrections: 0, n: 1, revision: 1 },
@@ -58,7 +62,8 @@ export const deltasContract = (name: string, olap: () => OlapWriter): void => {
           start: T0,
           dims: ['NL'],
           events: 6,
-          corrections: 1,
+          corrections: 3,
+          correctedAt: T0 + 70_000,
           n: 6,
           sum: 2.5,
           min: -1,

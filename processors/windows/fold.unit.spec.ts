@@ -81,7 +81,7 @@ describe('lateness', () => {
     log.frame(30, { id: 'a', time: 30 })
     log.frame(300, { id: 'b', time: 300 })
     expect(log.frame(301, { id: 'c', time: 31 })).toEqual(['C'])
-    expect(log.totals()['0']).toMatchObject({ events: 2, corrections: 1 })
+    expect(log.totals()['0']).toMatchObject({ events: 2, corrections: 1, correctedAt: at(295) })
   })
 
   test('exactly at the horizon it counts, a millisecond beyond it is late', () => {

@@ -7,7 +7,7 @@ interface Series {
   dims: (string | null)[]
   total: MeasureState
   /** Since the last checkpoint; null when nothing changed. */
-  delta: { state: MeasureState; events: number; corrections: number } | null
+  delta: { state: MeasureState; events: number; corrections: number; correctedAt: number } | null
 }
 
 interface Slice {
@@ -53,13 +53,15 @@ export class SliceStore {
     slice.touchedAt = storedAt
     const series = this.seriesOf(slice, dims)
     if (series.delta === null) {
-      series.delta = { state: this.measure.empty(), events: 0, corrections: 0 }
+      series.delta = { state: this.measure.empty(), events: 0, corrections: 0, correctedAt: Number.NEGATIVE_INFINITY }
       this.changed.push({ slice, series })
     }
     const { delta } = series
     this.measure.add(delta.state, value, weight, series.total)
     delta.events += sign
-    if (watermark >= slice.start + this.size) delta.corrections++
+    if (watermark < slice.start + this.size) return
+    delta.corrections++
+    if (watermark > delta.correctedAt) delta.correctedAt = watermark
   }
 
   /** Series with changes that no checkpoint has yet. */
@@ -87,6 +89,7 @@ export class SliceStore {
         dims: series.dims,
         events: delta.events,
         corrections: delta.corrections,
+        ...(delta.corrections > 0 ? { correctedAt: delta.correctedAt } : {}),
         ...stateToJson(delta.state),
       }
     })
