@@ -107,17 +107,51 @@ export class Fenced extends Error {
 
 /** Leases on names (partitions, storage). Held by heartbeat; judged by the observer's own monotonic clock. */
 export interface Leases {
+  /** An owner that is silent for so long is dead, milliseconds. */
+  readonly leaseMs: number
+  /** Id of this member. */
+  readonly self: string
   /** Tries to get the lease; true when it is held from now on. */
   acquire(name: string): Promise<boolean>
+  /** Tells the others that the holder is at work under the lease. */
+  ready(name: string): Promise<void>
   /** Gives it back: the next one need not wait for the time-out. */
   release(name: string): Promise<void>
   /** Calls back when a lease that was held is lost (another one took it). */
   onLost(listener: (name: string) => void): void
-  /** How long nobody has held this lease although it is known, milliseconds; 0 when somebody does. */
-  ownerlessMs(name: string): number
-  /** How many members of this kind are alive, this one included. */
-  members(): number
+  /** Calls back when a lease gets, loses or changes its holder, and when a member comes or goes. */
+  onChange(listener: () => void): void
+  look(name: string): LeaseState
+  /** Members of this kind that are alive and have not left. */
+  members(): Member[]
+  /** Tells the others that this member will not take the lease. */
+  decline(name: string): Promise<void>
+  /** No longer a member: what it holds is for others, and it takes nothing more. */
+  leave(): Promise<void>
   close(): Promise<void>
+}
+
+export interface LeaseState {
+  /** Member that holds it; null: it is free. */
+  owner: string | null
+  /** The holder is at work under it. */
+  isReady: boolean
+  /** How long it has been free although it is known, milliseconds. */
+  ownerlessMs: number
+}
+
+export interface Member {
+  id: string
+  /** Leases that it will not take. */
+  declines: ReadonlySet<string>
+}
+
+/** State or log of a partition was written by a newer version than this one: only that one can go on with it. */
+export class NewerFormat extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'NewerFormat'
+  }
 }
 
 /** One checkpoint's outputs as storage reads them. */

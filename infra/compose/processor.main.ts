@@ -67,11 +67,12 @@ const main = async (config: Config): Promise<void> => {
     partitions: deployment.partitions,
     leases,
     logger,
-    run: (partition, signal) =>
+    run: (partition, signal, onReady) =>
       runPartition(
         {
           partition,
           owner,
+          onReady,
           log: createPartitionLog(nats.broker, partition),
           state: createStateStore(nats.broker, partition),
           reports: { publish: (report) => publishPartitionReport(nats.broker, report), partitions: reports.partitions },

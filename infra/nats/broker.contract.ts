@@ -275,7 +275,7 @@ export const brokerContract = (name: string, open: OpenBroker): void => {
       expect(await refusal(bucket.create('k', 'b'))).toBe(10071)
       const second = await bucket.update('k', 'b', first)
       expect(await refusal(bucket.update('k', 'c', first))).toBe(10071)
-      expect(await bucket.get('k')).toEqual({ key: 'k', text: 'b', revision: second })
+      expect(await bucket.get('k')).toEqual({ key: 'k', text: 'b', revision: second, storedAt: expect.any(Number) })
       await bucket.put('k', 'c')
       await bucket.delete('k')
       expect((await bucket.get('k'))?.text).toBeNull()

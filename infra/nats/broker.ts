@@ -78,6 +78,8 @@ export interface BucketEntry {
   /** Null: deleted. */
   text: string | null
   revision: number
+  /** When the broker stored it, milliseconds since 1970. */
+  storedAt: number
 }
 
 /**

@@ -1,53 +1,47 @@
 import type { Leases } from '#processors/ports.ts'
 import { BUCKETS } from '#schema/subjects.ts'
-import type { Broker, Bucket, BucketEntry } from './broker.ts'
+import type { Broker, BucketEntry } from './broker.ts'
+import { createLeaseBook, type LeaseValue, readLeaseValue } from './lease-book.ts'
 import { watchBucket } from './watch.ts'
 
-interface LeaseValue {
+interface LeaseOptions {
   owner: string
-  released?: boolean
+  kind: string
+  leaseMs: number
 }
-
-/** A revision of a lease and when this process first saw it, by its own monotonic clock. */
-interface Seen {
-  value: LeaseValue | null
-  revision: number
-  at: number
-}
-
-const readValue = (text: string | null): LeaseValue | null => (text === null ? null : (JSON.parse(text) as LeaseValue))
 
 /**
  * Leases in a KV bucket. A holder writes its key again and again (compare-and-set); who sees a revision stand still for
- * `leaseMs` takes over by compare-and-set on it. No clock is compared between machines. A holder that was stopped finds
- * another revision when it goes on, and what it writes meanwhile is fenced by the epoch in the partition's head.
+ * `leaseMs` takes over by compare-and-set on it. A holder that was stopped finds another revision when it goes on, and
+ * what it writes meanwhile is fenced by the epoch in the partition's head.
  */
-export const createLeases = async (
-  broker: Broker,
-  { owner, kind, leaseMs }: { owner: string; kind: string; leaseMs: number },
-): Promise<Leases> => {
-  const seen = new Map<string, Seen>()
-  const held = new Map<string, number>()
+export const createLeases = async (broker: Broker, { owner, kind, leaseMs }: LeaseOptions): Promise<Leases> => {
+  const held = new Map<string, { revision: number; ready?: true }>()
   const lostListeners = new Set<(name: string) => void>()
-  const memberPrefix = `member.${kind}.`
+  const changeListeners = new Set<() => void>()
+  const declines = new Set<string>()
+  const members = `member.${kind}.`
+  const memberKey = members + owner
+  let isMember = true
+  let isTimed = false
   // Also how long a beat waits for its answer: one that got lost must not cost the lease.
   const beatMs = leaseMs / 3
 
-  const note = (key: string, value: LeaseValue | null, revision: number): void => {
-    const known = seen.get(key)
-    if (known && known.revision >= revision) return
-    seen.set(key, { value, revision, at: performance.now() })
+  const book = createLeaseBook(leaseMs, () => {
+    for (const listener of changeListeners) listener()
+  })
+  const onEntry = (entry: BucketEntry): void => {
+    book.note(entry.key, readLeaseValue(entry), entry.revision, entry.storedAt)
+    if (isTimed || entry.key !== memberKey) return
+    isTimed = true
+    book.setTime(entry.storedAt)
   }
-  const onEntry = ({ key, text, revision }: BucketEntry): void => note(key, readValue(text), revision)
   const { bucket, stop } = await watchBucket(broker, BUCKETS.leases, onEntry)
-
-  const alive = (state: Seen | undefined): boolean =>
-    state?.value != null && !state.value.released && performance.now() - state.at < leaseMs
 
   const write = async (key: string, value: LeaseValue, revision: number): Promise<number> => {
     const text = JSON.stringify(value)
     const next = revision === 0 ? await bucket.create(key, text) : await bucket.update(key, text, revision, beatMs)
-    note(key, value, next)
+    book.note(key, value, next)
     return next
   }
 
@@ -56,72 +50,107 @@ export const createLeases = async (
     for (const listener of lostListeners) listener(name)
   }
 
-  const renew = async (name: string, revision: number): Promise<void> => {
+  const renew = async (name: string): Promise<void> => {
+    const lease = held.get(name)
+    if (!lease) return
     try {
-      const next = await write(name, { owner }, revision)
-      if (held.has(name)) held.set(name, next)
+      lease.revision = await write(name, { owner, ...(lease.ready ? { ready: true } : {}) }, lease.revision)
     } catch {
       // Refused, or no answer: the key itself tells which.
       const entry = await bucket.get(name).catch(() => undefined)
-      if (entry === undefined || !held.has(name)) return
-      if (entry && readValue(entry.text)?.owner === owner) held.set(name, entry.revision)
+      if (entry === undefined || held.get(name) !== lease) return
+      if (entry && readLeaseValue(entry)?.owner === owner) lease.revision = entry.revision
       else lose(name)
     }
   }
 
-  const beat = async (): Promise<void> => {
-    await bucket.put(memberPrefix + owner, JSON.stringify({ owner }), beatMs).catch(() => undefined)
-    await Promise.all([...held].map(([name, revision]) => renew(name, revision)))
+  const announce = async (): Promise<void> => {
+    if (!isMember) return
+    const value: LeaseValue = { owner, ...(declines.size > 0 ? { declines: [...declines] } : {}) }
+    await bucket.put(memberKey, JSON.stringify(value), beatMs).catch(() => undefined)
   }
-  let beating = Promise.resolve()
-  const timer = setInterval(() => {
-    beating = beating.then(beat)
-  }, beatMs)
+  const beat = async (): Promise<void> => {
+    await announce()
+    await Promise.all([...held.keys()].map(renew))
+  }
+  /** Writes of one process follow each other: a renewal under way has another revision than the one that is known. */
+  let writing = Promise.resolve()
+  const inTurn = (action: () => Promise<void>): Promise<void> => {
+    writing = writing.then(action)
+    return writing
+  }
+  const timer = setInterval(() => void inTurn(beat), beatMs)
   await beat()
 
+  /** After a lost race: what the key holds now. */
+  const refresh = async (name: string): Promise<void> => {
+    const entry = await bucket.get(name).catch(() => undefined)
+    if (entry) onEntry(entry)
+  }
+
   const leases: Leases = {
+    leaseMs,
+    self: owner,
     async acquire(name) {
       if (held.has(name)) return true
-      const state = seen.get(name)
-      if (alive(state)) return false
+      if (book.isAlive(name)) return false
       try {
-        held.set(name, await write(name, { owner }, state?.revision ?? 0))
+        held.set(name, { revision: await write(name, { owner }, book.get(name)?.revision ?? 0) })
         return true
       } catch {
-        await refresh(bucket, name, onEntry)
+        await refresh(name)
         return false
       }
+    },
+    ready(name) {
+      return inTurn(async () => {
+        const lease = held.get(name)
+        if (!lease) return
+        lease.ready = true
+        await renew(name)
+      })
     },
     async release(name) {
       if (!held.delete(name)) return
       // A renewal under way has another revision than the one that was held: its answer is awaited, or the lease would
       // go on without anybody at work under it.
-      await beating
-      const state = seen.get(name)
+      await writing
+      const state = book.get(name)
       if (state?.value?.owner !== owner) return
       await write(name, { owner, released: true }, state.revision).catch(() => undefined)
     },
     onLost: (listener) => void lostListeners.add(listener),
-    ownerlessMs(name) {
-      const state = seen.get(name)
-      if (!state?.value || alive(state)) return 0
-      const since = performance.now() - state.at
-      return state.value.released ? since : since - leaseMs
+    onChange: (listener) => void changeListeners.add(listener),
+    look(name) {
+      const state = book.get(name)
+      if (book.isAlive(name)) {
+        return { owner: state?.value?.owner ?? null, isReady: state?.value?.ready === true, ownerlessMs: 0 }
+      }
+      const since = state?.value ? performance.now() - state.at : 0
+      return { owner: null, isReady: false, ownerlessMs: state?.value?.released ? since : Math.max(0, since - leaseMs) }
     },
-    members: () => [...seen].filter(([key, state]) => key.startsWith(memberPrefix) && alive(state)).length,
+    members: () =>
+      book
+        .alive(members)
+        .map((value) => ({ id: value.owner, declines: new Set(value.declines) as ReadonlySet<string> })),
+    async decline(name) {
+      if (declines.has(name)) return
+      declines.add(name)
+      await inTurn(announce)
+    },
+    async leave() {
+      if (!isMember) return
+      isMember = false
+      await bucket.delete(memberKey).catch(() => undefined)
+    },
     async close() {
       clearInterval(timer)
-      await beating
+      await leases.leave()
+      await writing
       await Promise.all([...held.keys()].map((name) => leases.release(name)))
-      await bucket.delete(memberPrefix + owner).catch(() => undefined)
       stop()
+      book.stop()
     },
   }
   return leases
-}
-
-/** After a lost race: what the key holds now. */
-const refresh = async (bucket: Bucket, name: string, onEntry: (entry: BucketEntry) => void): Promise<void> => {
-  const entry = await bucket.get(name).catch(() => undefined)
-  if (entry) onEntry(entry)
 }

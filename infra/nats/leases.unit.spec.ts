@@ -19,7 +19,7 @@ const setUp = () => {
   const bucket: Bucket = {
     get: async (key) => {
       const value = values.get(key)
-      return value ? { key, ...value } : null
+      return value ? { key, ...value, storedAt: 0 } : null
     },
     put: write,
     create: write,

@@ -1,5 +1,5 @@
 import type { LogWriter, OutgoingFrame } from '#gateway/ports.ts'
-import { LogHole, type PartitionLog } from '#processors/ports.ts'
+import { LogHole, NewerFormat, type PartitionLog } from '#processors/ports.ts'
 import { MillraceError } from '#schema/errors.ts'
 import {
   type ControlRecord,
@@ -110,7 +110,9 @@ export const traceOfMessage = (message: StoredMessage): TraceHeaders =>
 export const toLogMessage = (message: StoredMessage): LogMessage => {
   const format = Number(message.header(HEADERS.format) || FRAME_FORMAT)
   if (format > FRAME_FORMAT) {
-    throw new Error(`message ${message.seq} of the log has format ${format}; this version reads up to ${FRAME_FORMAT}`)
+    throw new NewerFormat(
+      `message ${message.seq} of the log has format ${format}; this version reads up to ${FRAME_FORMAT}`,
+    )
   }
   const kind = message.header(HEADERS.kind) === 'control' ? 'control' : 'events'
   return {

@@ -6,6 +6,7 @@ const toEntry = (entry: KvEntry) => ({
   key: entry.key,
   text: entry.operation === 'PUT' ? entry.string() : null,
   revision: entry.revision,
+  storedAt: entry.created.getTime(),
 })
 
 const written = async (write: Promise<number>): Promise<number> => {

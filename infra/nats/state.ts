@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type CheckpointBatch, Fenced, type StateStore, type StoredHead } from '#processors/ports.ts'
+import { type CheckpointBatch, Fenced, NewerFormat, type StateStore, type StoredHead } from '#processors/ports.ts'
 import { type Head, STATE_FORMAT } from '#schema/checkpoint.ts'
 import { RETENTION } from '#schema/limits.ts'
 import { decodeSegment } from '#schema/segment.ts'
@@ -109,7 +109,7 @@ export const createStateStore = (broker: Broker, partition: number): StateStore 
     if (!message) return { head: null, revision: 0 }
     const stored = JSON.parse(decoder.decode(message.data)) as Head
     if (stored.format > STATE_FORMAT) {
-      throw new Error(
+      throw new NewerFormat(
         `state of partition ${partition} has format ${stored.format}; this version reads up to ${STATE_FORMAT}: start the newer version`,
       )
     }
@@ -139,7 +139,7 @@ export const createStateStore = (broker: Broker, partition: number): StateStore 
       try {
         return await head()
       } catch (error) {
-        if (broker.isClosed()) throw error
+        if (broker.isClosed() || error instanceof NewerFormat) throw error
         await pause(200)
       }
     }

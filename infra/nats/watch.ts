@@ -35,6 +35,7 @@ export const watchBucket = async (
         key: message.subject.slice(bucketSubject(name, '').length),
         text: isValue ? decoder.decode(message.data) : null,
         revision: message.seq,
+        storedAt: message.storedAt,
       })
       if (told >= last) ready()
     }

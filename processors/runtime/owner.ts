@@ -47,6 +47,8 @@ export interface OwnerDeps {
   clock: { now(): number; monotonic(): number }
   logger: Logger
   metrics: OwnerMetrics
+  /** The state is read, work begins. */
+  onReady?(): void
   /** Of take-overs in this process; none: all at once. */
   turns?: Turns
   tracer?: Tracer
@@ -120,6 +122,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
   const seen = { frames: 0, events: 0 }
   let marksAt = clock.monotonic()
   logger.info({ partition, epoch, checkpoint: head.checkpoint, sequence: head.sequence }, 'partition taken over')
+  deps.onReady?.()
 
   const checkpoint = async (): Promise<void> => {
     const started = clock.monotonic()

@@ -18,11 +18,12 @@ export const startProcessor = (world: World, owner: string): Member => {
       partitions: world.partitions,
       leases,
       logger,
-      run: (partition, signal) =>
+      run: (partition, signal, onReady) =>
         runPartition(
           {
             partition,
             owner,
+            onReady,
             log: createPartitionLog(broker, partition),
             state: createStateStore(broker, partition),
             reports: { publish: (report) => publishPartitionReport(broker, report), partitions: reports.partitions },

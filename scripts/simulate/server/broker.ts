@@ -27,6 +27,7 @@ const toEntry = (name: string, message: StoredMessage): BucketEntry => ({
   key: message.subject.slice(bucketSubject(name, '').length),
   text: message.header('KV-Operation') === '' ? decoder.decode(message.data) : null,
   revision: message.seq,
+  storedAt: message.storedAt,
 })
 
 /** Broker of one process on its connection to the simulated server. */
