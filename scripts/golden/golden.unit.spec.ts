@@ -1,0 +1,56 @@
+import { globSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { readCase } from './case-file.ts'
+import type { Restart } from './partition.ts'
+import { expectedOf, runCase, type Seen } from './run.ts'
+
+const FOLDER = fileURLToPath(new URL('cases', import.meta.url))
+const CASES = globSync('*/*.json', { cwd: FOLDER })
+  .map((file) => file.replaceAll('\\', '/'))
+  .sort()
+  .map((file) => readCase(file.replace(/\.json$/, ''), readFileSync(`${FOLDER}/${file}`, 'utf8')))
+
+const KINDS: Restart[] = ['segments', 'merged']
+
+/** Without what hangs on where checkpoints are cut: how often a point was sent, and what was sent and taken back. */
+const apartFromCuts = (seen: Seen): Seen =>
+  Object.fromEntries(
+    Object.entries(seen).map(([title, points]) => [
+      title,
+      points.filter((point) => !point.includes(' RETRACTED')).map((point) => point.replace(/ r\d+\b/, '')),
+    ]),
+  )
+
+/** Rows of one checkpoint add up in any order; those of different tenants and metrics may change places by a restart. */
+const inAnyOrder = (outputs: readonly string[]): string[][] => outputs.map((text) => text.split('\n').sort())
+
+describe.each(CASES)('$name: $says', (golden) => {
+  describe.each([1, 8])('with P = %i', (partitions) => {
+    const expected = expectedOf(golden, partitions)
+
+    test('it gives what is expected, and the same bytes on replay', async () => {
+      const { seen, outputs } = await runCase(golden, { partitions })
+      expect(seen).toEqual(expected)
+      expect((await runCase(golden, { partitions })).outputs).toEqual(outputs)
+    })
+
+    test('a restart between any two steps changes nothing', async () => {
+      const outputs = inAnyOrder((await runCase(golden, { partitions })).outputs)
+      const check = async (what: string, restart: (step: number) => Restart | undefined): Promise<void> => {
+        const run = await runCase(golden, { partitions, restart })
+        expect({ seen: run.seen, outputs: inAnyOrder(run.outputs) }, what).toEqual({ seen: expected, outputs })
+      }
+      for (const kind of KINDS) {
+        for (const at of golden.steps.keys())
+          await check(`a restart after step ${at + 1} from ${kind}`, (step) => (step === at ? kind : undefined))
+        await check(`restarts after all steps from ${kind}`, () => kind)
+      }
+    })
+
+    test('fewer checkpoints give the same points', async () => {
+      const { seen } = await runCase(golden, { partitions, fewCheckpoints: true })
+      expect(apartFromCuts(seen)).toEqual(apartFromCuts(expected))
+    })
+  })
+})

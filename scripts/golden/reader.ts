@@ -1,0 +1,85 @@
+import { createLiveView } from '#gateway/live/live-view.ts'
+import { createMetricReader } from '#gateway/live/metric-reader.ts'
+import { fakeMetricStore, fakeOlap } from '#gateway/live/testing.ts'
+import type { CheckpointDelta, CheckpointFeed } from '#gateway/ports.ts'
+import { DEFAULT_LATENESS_HORIZON_MS } from '#schema/limits.ts'
+import type { MetricDefinition } from '#schema/metric.ts'
+import type { CaseStep } from './case-file.ts'
+import { formatClock, parseClock, parseConditions, parseLength, parseMetric, parseWindow } from './parse.ts'
+import type { GoldenPartition } from './partition.ts'
+import { renderPoint } from './render.ts'
+
+type Show = Extract<CaseStep, { show: string }>
+
+const [FROM, TO] = [parseClock('00:00-9999d'), parseClock('00:00+9999d')]
+const MOST_POINTS = 100_000
+
+/** What gateways know besides checkpoints: definitions, and the horizon of each tenant. */
+export const createCatalog = () => {
+  const metrics = fakeMetricStore()
+  const horizons = new Map<string, number>()
+  const put = async (tenant: string, definition: MetricDefinition, deleted: boolean): Promise<void> =>
+    void (await metrics.put(tenant, { definition, deleted, active: true }, metrics.get(tenant, definition.name)))
+  return {
+    metrics,
+    horizonMs: (tenant: string): number => horizons.get(tenant) ?? DEFAULT_LATENESS_HORIZON_MS,
+    async define(tenant: string, definitions: Extract<CaseStep, { define: unknown }>['define']): Promise<void> {
+      for (const [name, metric] of Object.entries(definitions)) await put(tenant, parseMetric(name, metric), false)
+    },
+    /** Takes in what a step changes. */
+    async step(step: CaseStep): Promise<void> {
+      if ('define' in step) await this.define(step.tenant, step.define)
+      if ('settings' in step) horizons.set(step.tenant, parseLength(step.settings.horizon))
+      const known = 'delete' in step ? metrics.get(step.tenant, step.delete) : undefined
+      if ('delete' in step && known) await put(step.tenant, { ...known.definition, version: step.version }, true)
+    },
+  }
+}
+
+export type Catalog = ReturnType<typeof createCatalog>
+
+/** Hands the checkpoints of partitions in memory to live views. */
+export const createFeed = (partitions: readonly GoldenPartition[]) => {
+  const followers = new Set<{ partition: number; give: (delta: CheckpointDelta) => void }>()
+  const feed: CheckpointFeed = {
+    load: async (partition) => partitions[partition].load(),
+    async follow(partition, _after, give) {
+      const follower = { partition, give }
+      followers.add(follower)
+      return { stop: async () => void followers.delete(follower) }
+    },
+  }
+  return {
+    feed,
+    give(delta: CheckpointDelta): void {
+      for (const { partition, give } of followers) if (partition === delta.settlement.partition) give(delta)
+    },
+  }
+}
+
+/** A gateway that reads metrics: its live view is loaded now, and follows from here. */
+export const openReader = async (feed: CheckpointFeed, partitions: number, { metrics, horizonMs }: Catalog) => {
+  const clock = { now: () => parseClock('10:00') }
+  const view = createLiveView({ feed, metrics, partitions, clock, log: { warn() {} } })
+  await view.ready(1_000)
+  const olap = fakeOlap([]).reader
+  const reader = createMetricReader({ view, metrics, olap, clock, deploymentId: 'golden', horizonMs })
+  const points = async ({ show, tenant, by, where = [], is }: Show): Promise<string[]> => {
+    const [metric, ...window] = show.split(' ')
+    const selection = { metric, window: parseWindow(window.join(' ')), by, where: parseConditions(where) }
+    const result = await reader.range(tenant, { ...selection, from: FROM, to: TO, limit: MOST_POINTS })
+    const revisions = is.some((point) => / r\d+\b/.test(point))
+    return result.points.map((point) => renderPoint(point, revisions))
+  }
+  return {
+    points,
+    /** What windows are complete up to. */
+    watermark(tenant: string): string | null {
+      const { watermark } = view.moment(tenant).time
+      return watermark === null ? null : formatClock(watermark)
+    },
+    close: () => view.close(),
+  }
+}
+
+export type GoldenReader = Awaited<ReturnType<typeof openReader>>
