@@ -75,7 +75,6 @@ const takeOver = async ({ partition, owner, state, seed }: OwnerDeps) => {
   const fold = new PartitionFold(seed, head.sequence)
   const marks = createMarks(head.marks)
   await restoreState(state, head.manifest, fold, marks.note)
-  await state.dropOrphans(head.manifest, revision)
   return { head, revision, fold, marks }
 }
 
@@ -98,6 +97,8 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
   const taken = await takeOverInTurn(deps)
   const { fold, marks } = taken
   let { head, revision } = taken
+  // Beside the work: it takes nothing that was written after the claim, and trouble costs only space.
+  const clearing = state.dropOrphans(head.manifest, revision).catch(() => undefined)
   const { epoch } = head
   const compaction = createCompaction(
     state,
@@ -249,7 +250,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
       throw error
     })
   const outcome = await Promise.allSettled([guard(commitLoop()), guard(readLoop()), guard(tickLoop())])
-  await compaction.settle()
+  await Promise.all([compaction.settle(), clearing])
   const rejected = outcome.find((result) => result.status === 'rejected')
   if (rejected) throw rejected.reason
   logger.info({ partition, epoch, checkpoint: head.checkpoint }, 'partition given back')

@@ -37,6 +37,21 @@ it('measures what an event costs the processor, by stage, in memory and through 
   expect(figures.bytesPerId).toBeGreaterThan(20)
 })
 
+it('measures that one of several processors dies, comes back and stops', () => {
+  const sizes = ['--series=200', '--ids=400', '--partitions=3', '--processors=2', '--lease-ms=600', '--rounds=1']
+  const { code, stdout, stderr } = run('takeover', ...sizes)
+  expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('gap ms') })
+  const { kill, join, stop } = JSON.parse(stdout)
+  expect([kill.times, join.times, stop.times]).toEqual([1, 2, 1])
+  for (const { mostMoved, worstDoneMs, worstGapMs } of [kill, join, stop]) {
+    expect(mostMoved).toBeGreaterThanOrEqual(1)
+    expect(mostMoved).toBeLessThanOrEqual(2)
+    expect(worstDoneMs).toBeGreaterThan(0)
+    expect(worstGapMs).toBeGreaterThan(0)
+  }
+  expect(stop.worstExitMs).toBeGreaterThan(0)
+})
+
 it('says what there is to measure, and refuses what there is not', () => {
   expect(run('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('event-status: ') })
   expect(run('nothing')).toMatchObject({ code: 2, stderr: expect.stringContaining('event-status') })

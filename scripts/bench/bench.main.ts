@@ -4,6 +4,7 @@ import type { Bench } from './bench.ts'
 /** Loaded when they are asked for. */
 const BENCHES: Record<string, () => Promise<Bench>> = {
   processor: async () => (await import('./processor/processor.ts')).processorBench,
+  takeover: async () => (await import('./takeover/takeover.ts')).takeoverBench,
   recovery: async () => (await import('./recovery/recovery.ts')).recoveryBench,
   'event-status': async () => (await import('./event-status.ts')).eventStatusBench,
 }
