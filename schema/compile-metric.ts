@@ -1,7 +1,7 @@
 import { type EventLine, fieldReader } from './event.ts'
-import { LIMITS } from './limits.ts'
-import { type Measure, measureOf } from './measures.ts'
+import { type Measure, type Measured, measureOf } from './measures.ts'
 import { type Condition, type MetricDefinition, sliceSizes } from './metric.ts'
+import { shortText } from './short-text.ts'
 import { compareText } from './text-order.ts'
 
 /** A definition as closures: an event costs what its metrics read, nothing else. */
@@ -11,21 +11,8 @@ export interface CompiledMetric {
   measure: Measure
   matches(line: EventLine): boolean
   /** What is measured, as its measure reads it; undefined where there is nothing. */
-  read(line: EventLine): number | undefined
+  read(line: EventLine): Measured
   dims(line: EventLine): (string | null)[]
-}
-
-/** A dimension's value as text; null where there is none. Long ones are cut, objects have no value. */
-const dimension = (value: unknown): string | null => {
-  if (typeof value === 'string') return value.length > LIMITS.dimensionChars ? cut(value) : value
-  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
-  return null
-}
-
-/** Never between the halves of a surrogate pair: the rest would not be valid text. */
-const cut = (text: string): string => {
-  const head = text.slice(0, LIMITS.dimensionChars)
-  return head.isWellFormed() ? head : head.slice(0, -1)
 }
 
 const compare = (a: unknown, b: unknown): number | undefined => {
@@ -69,7 +56,7 @@ const conditionTest = ({ op, value: wanted }: Condition): ((value: unknown) => b
 /** Compiles dimensions to a reader of their values. */
 export const dimensionsReader = (fields: readonly string[]): ((line: EventLine) => (string | null)[]) => {
   const readers = fields.map(fieldReader)
-  return (line) => readers.map((reader) => dimension(reader(line)))
+  return (line) => readers.map((reader) => shortText(reader(line)))
 }
 
 export const compileMetric = (definition: MetricDefinition): CompiledMetric => {

@@ -1,5 +1,6 @@
 import type { ClientEvent, EventLine } from './event.ts'
 import { LIMITS, MOST_WEIGHT } from './limits.ts'
+import { exactWeight } from './measures/weight.ts'
 import { isName } from './subjects.ts'
 
 /** Names of sources: `live`, imports, replays. */
@@ -86,6 +87,7 @@ const textProblem = (line: EventLine, text: string): string | null => {
 /**
  * A line of a frame, or why it is none. The door lets nothing else into the log; but what stands there is not sure to
  * have come through it, and a line that a window counts must be one that every store and every checkpoint can hold.
+ * Its weight is the one that counts (see exactWeight).
  */
 export const readEventLine = (text: string): EventLine | string => {
   if (text.length > LINE_CHARS) return `expected at most ${LINE_CHARS} characters, found ${text.length}`
@@ -95,5 +97,8 @@ export const readEventLine = (text: string): EventLine | string => {
   } catch {
     return 'expected JSON'
   }
-  return serverProblem(line) ?? clientProblem(line.e) ?? textProblem(line, text) ?? line
+  const problem = serverProblem(line) ?? clientProblem(line.e) ?? textProblem(line, text)
+  if (problem !== null) return problem
+  line.weight = exactWeight(line.weight)
+  return line
 }

@@ -1,155 +1,148 @@
 import { memberHash } from './hash.ts'
 import { MOST_SUMMED } from './limits.ts'
-import type { MeasureKind, MeasureSpec } from './metric.ts'
+import { exactValue } from './measures/exact-sum.ts'
+import { addHit, heaviest, newHitters, type TopValue } from './measures/heavy-hitters.ts'
+import { bucketOf, MOST, type Quantiles, quantilesOf } from './measures/quantiles.ts'
+import { addToSum, emptyState, type MeasureState, sketchOf, widenRange } from './measures/state.ts'
+import { addWeight } from './measures/tally.ts'
+import { addMember, countUniques, newUniques } from './measures/uniques.ts'
+import { DEFAULT_K, type MeasureKind, type MeasureSpec } from './metric.ts'
+import { shortText } from './short-text.ts'
 
-/**
- * Mergeable state of a measure. Which fields are there depends on the kind:
- * COUNT n · SUM n, sum · AVG n, sum · MIN n, min · MAX n, max · UNIQUES members.
- * `n` is the sum of the weights of the events that had a value. A delta has the same shape as a total: merging deltas
- * in any order and split gives the total.
- */
-export interface MeasureState {
-  n: number
-  sum: number
-  min: number
-  max: number
-  members: Set<number> | null
-}
+export { type MeasureState, mergeState } from './measures/state.ts'
+export { type MeasureJson, stateFromJson, stateToJson } from './measures/state-json.ts'
 
-/** The same as it stands in JSON: absent fields are empty. */
-export interface MeasureJson {
-  n?: number
-  sum?: number
-  min?: number
-  max?: number
-  /** Members of a set of uniques (see memberHash). */
-  members?: number[]
-}
+/** What a measure has read of an event; undefined where there is nothing to measure. */
+export type Measured = number | string | undefined
+
+/** Of quantiles and topK: what one number cannot say. */
+export type MeasureDetail = Quantiles | TopValue[] | null
 
 export interface Measure {
   readonly kind: MeasureKind
   empty(): MeasureState
-  /** What of an event's value is measured, as a number; undefined when nothing is. All that can go wrong does so here. */
-  read(value: unknown): number | undefined
-  /** Adds what was read to a delta; `total` is what was there before, so that a delta carries only what is new. */
-  add(delta: MeasureState, read: number | undefined, weight: number, total: MeasureState): void
-  /** Null where nothing was measured. */
+  /** What of an event's value is measured. All that can go wrong does so here. */
+  read(value: unknown): Measured
+  /**
+   * Adds what was read to a delta; `total` is what was there before, so that a delta carries only what is new. `weight`:
+   * how many events this one stands for (see exactWeight); below 0, events that are taken back.
+   */
+  add(delta: MeasureState, read: Measured, weight: number, total: MeasureState): void
+  /** Null where nothing was measured, and where `detail` says what was. */
   value(state: MeasureState): number | null
+  detail(state: MeasureState): MeasureDetail
 }
 
-const empty = (): MeasureState => ({
-  n: 0,
-  sum: 0,
-  min: Number.POSITIVE_INFINITY,
-  max: Number.NEGATIVE_INFINITY,
-  members: null,
-})
+/** Share of the events that were kept under load shedding, as far as they had a value. */
+export const keptShare = ({ n, shed }: MeasureState): number => (n > 0 ? Math.min(1, (n - shed) / n) : 1)
 
-/** Merges `from` into `into`. The same for every kind: an empty field is the neutral element. */
-export const mergeState = (into: MeasureState, from: MeasureState): void => {
-  into.n += from.n
-  into.sum += from.sum
-  if (from.min < into.min) into.min = from.min
-  if (from.max > into.max) into.max = from.max
-  if (from.members) {
-    into.members ??= new Set()
-    for (const member of from.members) into.members.add(member)
-  }
+const count = (delta: MeasureState, weight: number): void => {
+  delta.n += weight
+  if (weight !== 1) delta.shed += weight - Math.sign(weight)
 }
-
-export const stateToJson = (state: MeasureState): MeasureJson => {
-  const json: MeasureJson = {}
-  if (state.n !== 0) json.n = state.n
-  if (state.sum !== 0) json.sum = state.sum
-  if (state.min !== Number.POSITIVE_INFINITY) json.min = state.min
-  if (state.max !== Number.NEGATIVE_INFINITY) json.max = state.max
-  if (state.members) json.members = [...state.members]
-  return json
-}
-
-export const stateFromJson = (json: MeasureJson): MeasureState => ({
-  n: json.n ?? 0,
-  sum: json.sum ?? 0,
-  min: json.min ?? Number.POSITIVE_INFINITY,
-  max: json.max ?? Number.NEGATIVE_INFINITY,
-  members: json.members ? new Set(json.members) : null,
-})
 
 /** A number within ±`most`; anything else is not measured. */
 const numberUpTo =
   (most: number) =>
-  (value: unknown): number | undefined =>
+  (value: unknown): Measured =>
     typeof value === 'number' && Math.abs(value) <= most ? value : undefined
 
-const numericMeasure = (
-  kind: MeasureKind,
-  most: number,
-  apply: (delta: MeasureState, value: number, weight: number) => void,
-  value: (state: MeasureState) => number,
-): Measure => ({
+/**
+ * Decimals depend on the order of adding in their last digits, and live view, store and partitions add in different
+ * orders. 15 digits are what a double holds of any decimal; integers it holds as they are.
+ */
+const stable = (value: number): number => (Number.isInteger(value) ? value : Number(value.toPrecision(15)))
+
+const base = { empty: emptyState, value: () => null, detail: () => null }
+
+const sumMeasure = (kind: MeasureKind, value: (sum: number, n: number) => number): Measure => ({
+  ...base,
   kind,
-  empty,
-  read: numberUpTo(most),
-  add(delta, number, weight) {
-    if (number === undefined) return
-    delta.n += weight
-    apply(delta, number, weight)
+  read: numberUpTo(MOST_SUMMED),
+  add(delta, read, weight) {
+    if (typeof read !== 'number') return
+    count(delta, weight)
+    addToSum(delta, read * weight)
   },
-  value: (state) => (state.n === 0 ? null : value(state)),
+  value: ({ n, sum }) => (n === 0 ? null : stable(value(sum ? exactValue(sum) : 0, n))),
 })
 
-/**
- * Sums of decimals depend on the order of adding in their last digits, and live view, store and partitions add in
- * different orders. 15 digits are what a double holds of any decimal.
- */
-const stable = (value: number): number => Number(value.toPrecision(15))
+const rangeMeasure = (kind: 'MIN' | 'MAX'): Measure => ({
+  ...base,
+  kind,
+  read: numberUpTo(Number.MAX_VALUE),
+  add(delta, read, weight) {
+    if (typeof read !== 'number') return
+    count(delta, weight)
+    if (kind === 'MIN') widenRange(delta, read, Number.NEGATIVE_INFINITY)
+    else widenRange(delta, Number.POSITIVE_INFINITY, read)
+  },
+  value: ({ n, range }) => (n === 0 || !range ? null : kind === 'MIN' ? range.min : range.max),
+})
 
-const addToSum = (delta: MeasureState, value: number, weight: number): void => {
-  delta.sum += value * weight
+const COUNT: Measure = {
+  ...base,
+  kind: 'COUNT',
+  read: () => undefined,
+  add: (delta, _read, weight) => count(delta, weight),
+  value: ({ n }) => n,
 }
 
-const MEASURES: Record<MeasureKind, Measure> = {
-  COUNT: {
-    kind: 'COUNT',
-    empty,
-    read: () => undefined,
-    add(delta, _read, weight) {
-      delta.n += weight
-    },
-    value: (state) => state.n,
+const UNIQUES: Measure = {
+  ...base,
+  kind: 'UNIQUES',
+  read: (value) =>
+    value === undefined || value === null
+      ? undefined
+      : memberHash(typeof value === 'string' ? value : JSON.stringify(value)),
+  add(delta, read, weight, total) {
+    if (typeof read !== 'number') return
+    count(delta, weight)
+    const sketch = sketchOf(delta)
+    sketch.uniques ??= newUniques()
+    addMember(sketch.uniques, read, total.sketch?.uniques ?? null)
   },
-  SUM: numericMeasure('SUM', MOST_SUMMED, addToSum, (state) => stable(state.sum)),
-  AVG: numericMeasure('AVG', MOST_SUMMED, addToSum, (state) => stable(state.sum / state.n)),
-  MIN: numericMeasure(
-    'MIN',
-    Number.MAX_VALUE,
-    (delta, value) => {
-      if (value < delta.min) delta.min = value
-    },
-    (state) => state.min,
-  ),
-  MAX: numericMeasure(
-    'MAX',
-    Number.MAX_VALUE,
-    (delta, value) => {
-      if (value > delta.max) delta.max = value
-    },
-    (state) => state.max,
-  ),
-  UNIQUES: {
-    kind: 'UNIQUES',
-    empty,
-    read: (value) =>
-      value === undefined || value === null
-        ? undefined
-        : memberHash(typeof value === 'string' ? value : JSON.stringify(value)),
-    add(delta, member, _weight, total) {
-      if (member === undefined || total.members?.has(member)) return
-      delta.members ??= new Set()
-      delta.members.add(member)
-    },
-    value: (state) => state.members?.size ?? 0,
-  },
+  value: ({ sketch }) => (sketch?.uniques ? countUniques(sketch.uniques) : 0),
 }
 
-export const measureOf = (spec: MeasureSpec): Measure => MEASURES[spec.kind]
+const QUANTILES: Measure = {
+  ...base,
+  kind: 'QUANTILES',
+  read: numberUpTo(MOST),
+  add(delta, read, weight) {
+    if (typeof read !== 'number') return
+    count(delta, weight)
+    widenRange(delta, read, read)
+    const sketch = sketchOf(delta)
+    sketch.buckets ??= new Map()
+    addWeight(sketch.buckets, bucketOf(read), weight)
+  },
+  detail: ({ sketch, range }) => (sketch?.buckets?.size && range ? quantilesOf(sketch.buckets, range) : null),
+}
+
+const topK = (k: number): Measure => ({
+  ...base,
+  kind: 'TOPK',
+  read: (value) => shortText(value) ?? undefined,
+  add(delta, read, weight, total) {
+    if (typeof read !== 'string') return
+    count(delta, weight)
+    const sketch = sketchOf(delta)
+    sketch.top ??= newHitters()
+    addHit(sketch.top, read, weight, total.sketch?.top ?? null)
+  },
+  detail: ({ sketch }) => (sketch?.top ? heaviest(sketch.top, k) : []),
+})
+
+const MEASURES: Record<Exclude<MeasureKind, 'TOPK'>, Measure> = {
+  COUNT,
+  SUM: sumMeasure('SUM', (sum) => sum),
+  AVG: sumMeasure('AVG', (sum, n) => sum / n),
+  MIN: rangeMeasure('MIN'),
+  MAX: rangeMeasure('MAX'),
+  UNIQUES,
+  QUANTILES,
+}
+
+export const measureOf = ({ kind, k }: MeasureSpec): Measure =>
+  kind === 'TOPK' ? topK(k ?? DEFAULT_K) : MEASURES[kind]

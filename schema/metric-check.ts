@@ -3,6 +3,7 @@ import { isField, PLAIN_FIELDS, SESSION_END, SESSION_FIELDS } from './event.ts'
 import { DEFAULT_SESSION_GAP_MS } from './limits.ts'
 import {
   type Condition,
+  MEASURE_KINDS,
   type MeasureKind,
   type MeasureSpec,
   type MetricDefinition,
@@ -22,6 +23,8 @@ export const METRIC_LIMITS = {
   /** Characters of one condition's value as JSON. */
   valueChars: 1_000,
   windows: 8,
+  /** Of topK. */
+  topValues: 100,
   /** Of one window. */
   slices: 1_440,
   minWindowMs: 1_000,
@@ -68,11 +71,14 @@ const checkCondition = ({ field, op, value }: Condition): void => {
     refuse(`where: the value for ${field} is longer than ${METRIC_LIMITS.valueChars} characters; use a shorter one`)
 }
 
-const MEASURES = ['COUNT', 'SUM', 'MIN', 'MAX', 'AVG', 'UNIQUES'] as const satisfies MeasureKind[]
-
-const checkMeasure = ({ kind, field }: MeasureSpec): void => {
-  if (!MEASURES.includes(kind)) refuse(`measure: it is one of ${MEASURES.join(', ')}; got ${shown(kind)}`)
+const checkMeasure = ({ kind, field, k }: MeasureSpec): void => {
+  if (!MEASURE_KINDS.includes(kind)) refuse(`measure: it is one of ${MEASURE_KINDS.join(', ')}; got ${shown(kind)}`)
   if (kind !== 'COUNT') requireField(`measure ${kind.toLowerCase()}`, field ?? '')
+  const { topValues } = METRIC_LIMITS
+  if (k === undefined) return
+  if (kind !== 'TOPK') refuse(`measure ${kind.toLowerCase()}: only topK has a k; leave it out`)
+  if (!(Number.isInteger(k) && k >= 1 && k <= topValues))
+    refuse(`measure topK: k is a whole number from 1 to ${topValues}; got ${shown(k)}`)
 }
 
 const checkLength = (what: string, ms: number): void => {
@@ -101,7 +107,7 @@ const checkWindow = (window: WindowSpec): void => {
 }
 
 /** Measures that can take back what they had counted: a session may go on after it had ended. */
-const OF_SESSIONS: readonly MeasureKind[] = ['COUNT', 'SUM', 'AVG']
+const OF_SESSIONS: readonly MeasureKind[] = ['COUNT', 'SUM', 'AVG', 'QUANTILES', 'TOPK']
 
 const checkSessionMetric = ({ where, measure, dimensions, windows, sessionGapMs }: MetricInput): void => {
   checkLength('the gap of a session', sessionGapMs ?? DEFAULT_SESSION_GAP_MS)

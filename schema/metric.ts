@@ -1,10 +1,15 @@
 /** Metrics as data: what is counted, under which conditions, by which dimensions, in which windows. */
-export type MeasureKind = 'COUNT' | 'SUM' | 'MIN' | 'MAX' | 'AVG' | 'UNIQUES'
+export const MEASURE_KINDS = ['COUNT', 'SUM', 'MIN', 'MAX', 'AVG', 'UNIQUES', 'QUANTILES', 'TOPK'] as const
+export type MeasureKind = (typeof MEASURE_KINDS)[number]
 export interface MeasureSpec {
   kind: MeasureKind
   /** The field that is measured; none for COUNT. */
   field?: string
+  /** Of TOPK: how many values; DEFAULT_K when absent. */
+  k?: number
 }
+
+export const DEFAULT_K = 10
 
 export type ConditionOp = 'EQ' | 'NE' | 'LT' | 'LE' | 'GT' | 'GE' | 'IN' | 'CONTAINS' | 'EXISTS'
 export interface Condition {

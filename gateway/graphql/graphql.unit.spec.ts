@@ -1,6 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { createIndicators } from '#gateway/indicators/indicators.ts'
-import { row } from '#gateway/live/testing.ts'
+import { row, TENANT } from '#gateway/live/testing.ts'
+import type { AggregateRow } from '#schema/checkpoint.ts'
+import { bucketOf } from '#schema/measures/quantiles.ts'
+import type { MeasureKind } from '#schema/metric.ts'
 import { fakeServices, serveSchema } from './testing.ts'
 
 const NOON = 1_767_268_800_000
@@ -64,6 +67,52 @@ test('a metric is defined, listed and deleted by an admin', async () => {
   expect((await ask('READ', '{ metrics { name } }')).data.metrics).toEqual([{ name: 'views' }])
   const wrong = await ask('ADMIN', define, { input: { ...input, dimensions: ['colour'] } })
   expect(code(wrong)).toEqual(['BAD_INPUT'])
+})
+
+const DAY = 'from: "2026-01-01T00:00:00Z", to: "2026-01-02T00:00:00Z"'
+
+test.each([
+  ['quantiles: "properties.ms"', { kind: 'QUANTILES', field: 'properties.ms', k: null }],
+  ['topK: {of: "properties.path"}', { kind: 'TOPK', field: 'properties.path', k: 10 }],
+  ['topK: {of: "properties.path", k: 3}', { kind: 'TOPK', field: 'properties.path', k: 3 }],
+  ['uniques: "userId"', { kind: 'UNIQUES', field: 'userId', k: null }],
+])('a metric measures %s', async (measure, defined) => {
+  const { ask } = await setUp()
+  const input = `{name: "m", event: "*", measure: {${measure}}, windows: [{tumbling: "PT1M"}]}`
+  const { data } = await ask('ADMIN', `mutation { defineMetric(input: ${input}) { measure { kind field k } } }`)
+  expect(data.defineMetric.measure).toEqual(defined)
+})
+
+test('what several numbers say stands in detail, and what was shed in sampled', async () => {
+  const { ask, checkpoints, services } = await setUp()
+  const common = { event: '*', where: [], dimensions: [], windows: [{ kind: 'TUMBLING', sizeMs: 60_000 }] as const }
+  const define = (name: string, kind: MeasureKind) =>
+    services.admin.define(TENANT, { ...common, name, windows: [...common.windows], measure: { kind, field: 'os' } })
+  await define('slow', 'QUANTILES')
+  await define('systems', 'TOPK')
+  const one = (metric: string, over: Partial<AggregateRow>) => row(NOON, [], 2, { metric, ...over })
+  checkpoints.commit(0, [
+    one('slow', { min: 5, max: 5, buckets: [[bucketOf(5), 2]] }),
+    one('systems', {
+      items: [
+        ['Linux', 1],
+        ['Mac', 2],
+      ],
+      n: 8,
+      shed: 6,
+    }),
+  ])
+  checkpoints.commit(1, [one('systems', { items: [['Linux', 3]], error: 1 })])
+  const points = async (name: string) => {
+    const asked = `metric(name: "${name}", window: {tumbling: "PT1M"}, ${DAY}) { points { value detail sampled } }`
+    return (await ask('READ', `{ ${asked} }`)).data.metric.points
+  }
+  expect(await points('slow')).toEqual([{ value: null, detail: { p50: 5, p90: 5, p99: 5 }, sampled: 1 }])
+  const detail = [
+    { value: 'Linux', count: 4, error: 1 },
+    { value: 'Mac', count: 2, error: 1 },
+  ]
+  expect(await points('systems')).toEqual([{ value: null, detail, sampled: 0.4 }])
 })
 
 test('a write key reads nothing, a read token sends and defines nothing', async () => {

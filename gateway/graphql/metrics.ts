@@ -1,7 +1,9 @@
 import { MillraceError } from '#schema/errors.ts'
 import { SESSION_END } from '#schema/event.ts'
 import { DEFAULT_SESSION_GAP_MS } from '#schema/limits.ts'
-import type { MeasureSpec, MetricDefinition, WindowSpec } from '#schema/metric.ts'
+import { EXACT_MEMBERS } from '#schema/measures/uniques.ts'
+import { DEFAULT_K, MEASURE_KINDS, type MeasureSpec, type MetricDefinition, type WindowSpec } from '#schema/metric.ts'
+import { METRIC_LIMITS } from '#schema/metric-check.ts'
 import type { Builder } from './builder.ts'
 import { type Conditions, toConditions } from './conditions.ts'
 import { refuseProblems } from './ingest-problems.ts'
@@ -9,13 +11,14 @@ import { need } from './rights.ts'
 
 const addMetricType = (builder: Builder, conditions: Conditions) => {
   const measureKind = builder.enumType('MeasureKind', {
-    values: ['COUNT', 'SUM', 'MIN', 'MAX', 'AVG', 'UNIQUES'] as const,
+    values: MEASURE_KINDS,
   })
   const windowKind = builder.enumType('WindowKind', { values: ['TUMBLING', 'SLIDING', 'SESSION'] as const })
   const measure = builder.objectRef<MeasureSpec>('Measure').implement({
     fields: (t) => ({
       kind: t.expose('kind', { type: measureKind }),
       field: t.string({ nullable: true, resolve: ({ field }) => field }),
+      k: t.int({ nullable: true, resolve: ({ kind, k }) => (kind === 'TOPK' ? (k ?? DEFAULT_K) : null) }),
     }),
   })
   const window = builder.objectRef<WindowSpec>('Window').implement({
@@ -53,6 +56,10 @@ const addMetricType = (builder: Builder, conditions: Conditions) => {
 }
 
 const addMetricInput = (builder: Builder, conditions: Conditions) => {
+  const topK = builder.inputType('TopKInput', {
+    description: `The heaviest values of a field, at most ${METRIC_LIMITS.topValues}.`,
+    fields: (t) => ({ of: t.string({ required: true }), k: t.int({ defaultValue: DEFAULT_K }) }),
+  })
   const measure = builder.inputType('MeasureInput', {
     isOneOf: true,
     description: 'Exactly one field is given.',
@@ -62,7 +69,11 @@ const addMetricInput = (builder: Builder, conditions: Conditions) => {
       min: t.string(),
       max: t.string(),
       avg: t.string(),
-      uniques: t.string(),
+      uniques: t.string({
+        description: `Distinct values: exact up to ${EXACT_MEMBERS}, then with a standard error of 0.81 %.`,
+      }),
+      quantiles: t.string({ description: 'p50, p90 and p99 in detail, each within 1 % of the exact value.' }),
+      topK: t.field({ type: topK }),
     }),
   })
   const sliding = builder.inputType('SlidingInput', {
@@ -100,7 +111,10 @@ const addMetricInput = (builder: Builder, conditions: Conditions) => {
   return { metric, window }
 }
 
-type MeasureInput = Partial<Record<'sum' | 'min' | 'max' | 'avg' | 'uniques', string>> & { count?: boolean }
+interface MeasureInput extends Partial<Record<'sum' | 'min' | 'max' | 'avg' | 'uniques' | 'quantiles', string>> {
+  count?: boolean
+  topK?: { of: string; k?: number | null }
+}
 
 export interface WindowValue {
   tumbling?: number | null
@@ -118,6 +132,7 @@ export const toWindow = ({ tumbling, sliding, session }: WindowValue): WindowSpe
 const toMeasure = (input: MeasureInput): MeasureSpec => {
   if (input.count === false) throw new MillraceError('BAD_INPUT', 'measure: write count: true, or give another measure')
   if (input.count) return { kind: 'COUNT' }
+  if (input.topK) return { kind: 'TOPK', field: input.topK.of, k: input.topK.k ?? DEFAULT_K }
   const [[name, field]] = Object.entries(input) as [string, string][]
   return { kind: name.toUpperCase() as MeasureSpec['kind'], field }
 }

@@ -30,6 +30,13 @@ const addPoint = (builder: Builder) => {
         nullable: true,
         description: 'Of count, sum, min, max, avg, uniques; null where nothing was measured.',
       }),
+      detail: t.field({
+        type: 'JSON',
+        nullable: true,
+        description:
+          'Of quantiles: {"p50":..,"p90":..,"p99":..}, null where nothing was measured; of topK: [{"value":..,"count":..,"error":..}], the heaviest first. The true count is between count and count + error; 0: exact.',
+        resolve: ({ detail }) => detail,
+      }),
       events: t.expose('events', { type: 'BigInt', description: 'Events folded into this window.' }),
       status: t.field({ type: status, resolve: (point) => point.status as (typeof STATUSES)[number] }),
       revision: t.exposeInt('revision', { description: 'Grows with every change of this point.' }),

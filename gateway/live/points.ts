@@ -1,4 +1,4 @@
-import { type MeasureState, mergeState } from '#schema/measures.ts'
+import { keptShare, type MeasureDetail, type MeasureState, mergeState } from '#schema/measures.ts'
 import { seriesKey } from '#schema/metric.ts'
 import { type TenantTime, type WindowStatus, windowStatus } from '#schema/status.ts'
 import type { SliceOperation } from './operation.ts'
@@ -12,6 +12,8 @@ export interface Point {
   dimensions: (string | null)[]
   /** Null where nothing was measured. */
   value: number | null
+  /** Of quantiles and topK. */
+  detail: MeasureDetail
   events: number
   status: WindowStatus
   revision: number
@@ -91,10 +93,11 @@ export const windowPoints = (
       windowEnd: end,
       dimensions: dims,
       value: measure.value(state),
+      detail: measure.detail(state),
       events,
       status: windowStatus(at.time, start, end, at.horizonMs, correctedAt >= end),
       revision,
-      sampled: measure.kind === 'COUNT' && state.n > 0 ? events / state.n : 1,
+      sampled: keptShare(state),
       capped,
     })
   }

@@ -29,6 +29,7 @@ const content = ({ name, event, where, measure, dimensions, windows, sessionGapM
     where,
     measure.kind,
     measure.field,
+    measure.k,
     dimensions,
     windows.map(windowContent),
     sessionGapMs ?? null,

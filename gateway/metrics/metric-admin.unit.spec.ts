@@ -107,6 +107,14 @@ test('a deleted metric is a version of its own, so that defining it again starts
   expect((await admin.define('shop', input())).version).toBe(3)
 })
 
+test('another k is another version', async () => {
+  const { admin } = setUp()
+  const top = (k?: number) => input({ measure: { kind: 'TOPK', field: 'os', k } })
+  expect((await admin.define('shop', top(3))).version).toBe(1)
+  expect((await admin.define('shop', top(3))).version).toBe(1)
+  expect((await admin.define('shop', top(4))).version).toBe(2)
+})
+
 test('two gateways that define the same metric at once make one version', async () => {
   const { admin, metrics } = setUp()
   const [one, other] = await Promise.all([admin.define('shop', input()), admin.define('shop', input())])
@@ -131,6 +139,11 @@ test.each<[string, Partial<MetricInput>, RegExp]>([
   ['an event with a space', { event: 'sign up' }, /event: write the name of an event, or \*/],
   ['a field that no event has', { dimensions: ['colour'] }, /dimensions: "colour" is not a field.*properties\.<path>/],
   ['a measure without a known field', { measure: { kind: 'SUM', field: 'amount' } }, /measure sum: "amount"/],
+  ['quantiles of nothing', { measure: { kind: 'QUANTILES' } }, /measure quantiles: "" is not a field/],
+  ['topK of nothing', { measure: { kind: 'TOPK', field: 'os', k: 0 } }, /whole number from 1 to 100; got 0/],
+  ['topK of too many', { measure: { kind: 'TOPK', field: 'os', k: 101 } }, /from 1 to 100; got 101/],
+  ['topK of half a value', { measure: { kind: 'TOPK', field: 'os', k: 1.5 } }, /got 1.5/],
+  ['a k that nothing needs', { measure: { kind: 'UNIQUES', field: 'os', k: 3 } }, /only topK has a k; leave it out/],
   ['five dimensions', { dimensions: ['name', 'country', 'os', 'device', 'browser'] }, /at most 4 are possible; got 5/],
   ['a dimension twice', { dimensions: ['os', 'os'] }, /each can be given once/],
   ['no window', { windows: [] }, /at least one, such as/],

@@ -391,7 +391,12 @@ it('loads a live view anew that was away for longer than deltas are kept', async
   const events = (view: LiveView) =>
     [...(view.table('main', 'users', 1, MINUTE)?.slices.values() ?? [])].map(({ start, series }) => [
       start,
-      [...series.values()].map((one) => [one.events, one.correctedAt, one.revision, one.state.members?.size]),
+      [...series.values()].map((one) => [
+        one.events,
+        one.correctedAt,
+        one.revision,
+        one.state.sketch?.uniques?.members.size,
+      ]),
     ])
   expect(events(away).length).toBeGreaterThan(40)
   expect(new Map(events(away) as never)).toEqual(new Map(events(fresh) as never))

@@ -1,17 +1,18 @@
 import type { DuckDBConnection, DuckDBListValue } from '@duckdb/node-api'
 import { aggTable } from '#schema/metric.ts'
 import type { AggregatesQuery, OlapRow, Positions } from '#schema/olap.ts'
-import { measureJson, measureValues } from './measure-columns.ts'
+import { MEASURE_VALUES, measureJson } from './measure-columns.ts'
 import { readPositions } from './positions.ts'
-import { MERGED } from './tables.ts'
+import { mergedRows } from './tables.ts'
+
+const asked = (table: string): string => `${table}
+WHERE tenant = $1 AND metric = $2 AND version = $3 AND size_ms = $4
+  AND window_start >= epoch_ms($5::BIGINT) AND window_start < epoch_ms($6::BIGINT)`
 
 const sql = (table: string): string => `
-SELECT epoch_ms(window_start)::DOUBLE, dims, ${MERGED.events}::DOUBLE, ${MERGED.corrections}::DOUBLE,
-  ${MERGED.revisions}::DOUBLE, epoch_ms(${MERGED.corrected_at})::DOUBLE, ${measureValues((field) => MERGED[field])}
-FROM ${table}
-WHERE tenant = $1 AND metric = $2 AND version = $3 AND size_ms = $4
-  AND window_start >= epoch_ms($5::BIGINT) AND window_start < epoch_ms($6::BIGINT)
-GROUP BY window_start, dims
+SELECT epoch_ms(window_start)::DOUBLE, dims, events::DOUBLE, corrections::DOUBLE, revisions::DOUBLE,
+  epoch_ms(corrected_at)::DOUBLE, ${MEASURE_VALUES}
+FROM (${mergedRows('window_start, dims', asked(table))})
 ORDER BY window_start, dims`
 
 const FIXED = 6

@@ -1,8 +1,9 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { RETENTION } from '#schema/limits.ts'
 import { expireInBooks, maintainBooks } from './ledger-upkeep.ts'
+import { shortened } from './measure-columns.ts'
 import { NEWEST_ROW, SESSION, SESSION_KEY } from './session-tables.ts'
-import { AGGREGATE_TABLES, MERGED } from './tables.ts'
+import { AGGREGATE_TABLES, MERGED_COLUMNS, mergedRows } from './tables.ts'
 import { transaction } from './transaction.ts'
 
 const KEY = 'tenant, metric, version, size_ms, window_start, window_end'
@@ -12,13 +13,12 @@ const KEY = 'tenant, metric, version, size_ms, window_start, window_end'
  * New rows that are written meanwhile are not seen here, and stay.
  */
 const mergeDeltas = async (connection: DuckDBConnection, table: string): Promise<void> => {
-  const columns = Object.keys(MERGED).map((column) => `"${column}"`)
+  const columns = MERGED_COLUMNS.map((column) => `"${column}"`)
   await connection.run(`CREATE OR REPLACE TEMP TABLE changed AS SELECT DISTINCT ${KEY} FROM ${table} WHERE NOT merged`)
+  const ofChanged = `${table} SEMI JOIN changed USING (${KEY})`
   await connection.run(`CREATE OR REPLACE TEMP TABLE sums AS
-    SELECT ${KEY}, dims, ${Object.values(MERGED)
-      .map((sql, i) => `${sql} AS ${columns[i]}`)
-      .join(', ')}, max(stored_at) AS stored_at, true AS merged
-    FROM ${table} SEMI JOIN changed USING (${KEY}) GROUP BY ${KEY}, dims`)
+    ${mergedRows(`${KEY}, dims`, ofChanged, 'max(stored_at) AS stored_at, true AS merged')}`)
+  for (const statement of shortened('sums')) await connection.run(statement)
   await connection.run(`DELETE FROM ${table} WHERE (${KEY}) IN (SELECT (${KEY}) FROM changed)`)
   await connection.run(`INSERT INTO ${table} (${KEY}, dims, ${columns.join(', ')}, stored_at, merged)
     SELECT ${KEY}, dims, ${columns.join(', ')}, stored_at, merged FROM sums`)

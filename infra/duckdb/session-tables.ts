@@ -1,5 +1,6 @@
 import { SESSIONS } from '#schema/checkpoint.ts'
-import { MEASURE_DDL, MEASURE_VALUE } from './measure-columns.ts'
+import { MEASURE_DDL } from './measure-columns.ts'
+import { pointsView } from './points-view.ts'
 
 /**
  * A row says what one series of a session was when it was written; of rows of one series that with the highest revision
@@ -24,18 +25,17 @@ export const SESSION_KEY = `${SESSION}, dims`
 export const NEWEST_ROW = 'arg_max(rowid, (revision, rowid))'
 
 /** By windows and not by NEWEST_ROW: conditions on the columns of the key reach the table through it. */
-const HELD = `
-SELECT * FROM session_aggs
+const held = (wanted = ''): string => `
+SELECT * FROM session_aggs ${wanted}
 QUALIFY NOT retracted AND row_number() OVER (PARTITION BY ${SESSION_KEY} ORDER BY revision DESC, rowid DESC) = 1`
 
-/** One row per series and session with the measure's value. A session ends at the latest end of its rows. */
-const SESSION_POINTS = `
-CREATE OR REPLACE VIEW session_points AS
-SELECT tenant, metric, gap_ms / 1000 AS gap_seconds, source, session_id, window_start,
-  max(window_end) OVER (PARTITION BY ${SESSION}) AS window_end, dims, events, ${MEASURE_VALUE} AS value,
-  corrections, revision
-FROM (${HELD}) JOIN metrics USING (tenant, metric, version)
-WHERE NOT deleted`
+/** One row per series and session. A session ends at the latest end of its rows. */
+const SESSION_POINTS = pointsView('session_points', {
+  key: `${SESSION}, window_end, dims`,
+  shown: 'tenant, metric, gap_ms / 1000 AS gap_seconds, source, session_id, window_start, window_end, dims',
+  rows: (wanted) =>
+    `SELECT * REPLACE (max(window_end) OVER (PARTITION BY ${SESSION}) AS window_end) FROM (${held(wanted)})`,
+})
 
 /** One row per session, while some metric counts sessions of this gap. */
 const SESSIONS_VIEW = `
@@ -44,7 +44,7 @@ SELECT tenant, source, session_id, window_start AS started_at, window_end - to_m
   (epoch_ms(window_end) - gap_ms - epoch_ms(window_start)) / 1000 AS seconds, events, ended IS NOT NULL AS has_ended,
   dims[1] AS country, dims[2] AS browser, dims[3] AS os, dims[4] AS device, dims[5] AS user_id,
   dims[6] AS anonymous_id, gap_ms / 1000 AS gap_seconds
-FROM (${HELD})
+FROM (${held()})
 WHERE metric = '${SESSIONS}'`
 
 export const SESSION_VIEWS = [SESSION_POINTS, SESSIONS_VIEW]

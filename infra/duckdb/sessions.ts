@@ -3,7 +3,7 @@ import type { SessionRow } from '#schema/checkpoint.ts'
 import type { NewestSessionsQuery, SessionsQuery, StoredSessions } from '#schema/olap.ts'
 import { type SessionBound, sessionBounds, sessionKey } from '#schema/session-rows.ts'
 import { readPartitions } from './fold-state.ts'
-import { measureJson, measureValues } from './measure-columns.ts'
+import { MEASURE_VALUES, measureJson } from './measure-columns.ts'
 import { readPositions } from './positions.ts'
 import { NEWEST_ROW, SESSION, SESSION_KEY } from './session-tables.ts'
 
@@ -13,7 +13,7 @@ const ROWS_A_SESSION = 4
 
 const SELECTED = `tenant, metric, version::DOUBLE, gap_ms::DOUBLE, source, session_id,
   epoch_ms(window_start)::DOUBLE, epoch_ms(window_end)::DOUBLE, dims, events::DOUBLE, corrections::DOUBLE,
-  revision::DOUBLE, retracted, ended::DOUBLE, ${measureValues()}`
+  revision::DOUBLE, retracted, ended::DOUBLE, ${MEASURE_VALUES}`
 const FIXED = 14
 
 const ORDER = 'window_start, source, session_id, dims'

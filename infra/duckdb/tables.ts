@@ -1,5 +1,7 @@
 import { LEDGER_SCHEMA } from './ledger-tables.ts'
-import { MEASURE_DDL, MEASURE_VALUE, MERGED_MEASURE } from './measure-columns.ts'
+import { MEASURE_DDL, MERGED_MEASURE, newerColumns } from './measure-columns.ts'
+import { MEASURE_MACROS } from './measure-macros.ts'
+import { pointsView } from './points-view.ts'
 import { SESSION_AGGS, SESSION_VIEWS } from './session-tables.ts'
 
 /** Identity of an event in 64 bits. Lengths keep (a, bc) and (ab, c) apart, whatever characters they hold. */
@@ -92,8 +94,7 @@ SELECT "partition", 'definition', tenant, metric,
 FROM positions, metrics
 WHERE checkpoint > 0 AND "partition" NOT IN (SELECT "partition" FROM fold_state WHERE kind = 'definition')`
 
-/** Merged state of a group of delta rows, column by column. */
-export const MERGED = {
+const MERGED = {
   events: 'sum(events)::BIGINT',
   corrections: 'sum(corrections)::BIGINT',
   corrected_at: 'max(corrected_at)',
@@ -101,19 +102,25 @@ export const MERGED = {
   revisions: 'sum(revisions)::BIGINT',
 } as const
 
-/** One row per series and window with the measure's value, as schema/measures.ts computes it. */
-const points = (view: string, table: string): string => `
-CREATE OR REPLACE VIEW ${view} AS
-SELECT tenant, metric, window_start, window_end, dims, events,
-  ${MEASURE_VALUE} AS value,
-  corrections, revisions AS revision
-FROM (
-  SELECT tenant, metric, version, window_start, window_end, dims, ${Object.entries(MERGED)
-    .map(([column, sql]) => `${sql} AS "${column}"`)
-    .join(', ')}
-  FROM ${table} GROUP BY tenant, metric, version, window_start, window_end, dims
-) JOIN metrics USING (tenant, metric, version)
-WHERE NOT deleted`
+export const MERGED_COLUMNS = Object.keys(MERGED)
+
+const mergedAs = Object.entries(MERGED)
+  .map(([column, sql]) => `${sql} AS "${column}"`)
+  .join(', ')
+
+/** Of delta rows one for each `key`, with what they come to. `from`: a table and its conditions; `more`: aggregates. */
+export const mergedRows = (key: string, from: string, more = ''): string =>
+  `SELECT ${key}, ${mergedAs}${more && `, ${more}`} FROM ${from} GROUP BY ${key}`
+
+const WINDOW_KEY = 'tenant, metric, version, window_start, window_end, dims'
+
+/** One row per series and window. */
+const points = (view: string, table: string): string =>
+  pointsView(view, {
+    key: WINDOW_KEY,
+    shown: 'tenant, metric, window_start, window_end, dims',
+    rows: (wanted) => `SELECT *, revisions AS revision FROM (${mergedRows(WINDOW_KEY, `${table} ${wanted}`)})`,
+  })
 
 export const AGGREGATE_TABLES = ['minly_aggs', 'hourly_aggs'] as const
 
@@ -131,11 +138,9 @@ export const SCHEMA: readonly string[] = [
   DEFINITIONS,
   COUNTERS,
   MARKERS,
-  ...AGGREGATE_TABLES.map((table) => `ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS corrected_at TIMESTAMP`),
-  points('minly_points', 'minly_aggs'),
-  points('hourly_points', 'hourly_aggs'),
-  ...SESSION_VIEWS,
   // Columns that came later: a store that is older gets them when it is opened.
+  ...AGGREGATE_TABLES.flatMap(newerColumns),
+  ...AGGREGATE_TABLES.map((table) => `ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS corrected_at TIMESTAMP`),
   'ALTER TABLE raw_events ADD COLUMN IF NOT EXISTS id_hash UBIGINT',
   `UPDATE raw_events SET id_hash = ${idSql('tenant', 'id')} WHERE id_hash IS NULL`,
   // Counted in windows, and yet no raw event: the store cannot hold it.
@@ -144,5 +149,9 @@ export const SCHEMA: readonly string[] = [
   'ALTER TABLE dead_letters ADD COLUMN IF NOT EXISTS identity UBIGINT',
   `UPDATE dead_letters SET identity = ${identitySql('tenant', 'source', 'session_id', 'id')}
    WHERE identity IS NULL AND code = 'LATE'`,
+  ...MEASURE_MACROS,
+  points('minly_points', 'minly_aggs'),
+  points('hourly_points', 'hourly_aggs'),
+  ...SESSION_VIEWS,
   ...LEDGER_SCHEMA,
 ]

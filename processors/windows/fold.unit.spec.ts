@@ -147,6 +147,28 @@ describe('duplicates', () => {
     expect(log.totals()['0'].members).toHaveLength(1)
   })
 
+  test.each([
+    { kind: 'UNIQUES', field: 'properties.n' },
+    { kind: 'QUANTILES', field: 'properties.n' },
+    { kind: 'TOPK', field: 'properties.n' },
+    { kind: 'SUM', field: 'properties.n' },
+  ] as const)('a fold that is restarted goes on with the $kind that it had', (spec) => {
+    const through = new FoldHarness().define(metric({ measure: spec }))
+    const restarted = new FoldHarness().define(metric({ measure: spec }))
+    for (let second = 0; second < 6; second++) {
+      const events = Array.from({ length: 700 }, (_, i) => ({
+        id: `${second} ${i}`,
+        time: second,
+        weight: i % 3 === 0 ? 1 / 0.3 : 1,
+        properties: { n: (i % 40) + (spec.kind === 'UNIQUES' ? second * 700 + i : 0.1) },
+      }))
+      for (const log of [through, restarted]) log.frame(second, ...events)
+      restarted.restart()
+    }
+    expect(restarted.sealed.map(({ rows }) => rows)).toEqual(through.sealed.map(({ rows }) => rows))
+    expect(restarted.totals()['0']).toMatchObject({ events: 4_200 })
+  })
+
   test('an identity is forgotten only when its events would be late', () => {
     const log = new FoldHarness().define(metric())
     log.frame(60, { id: 'a', time: 60 })

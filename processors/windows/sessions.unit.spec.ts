@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SESSION_END } from '#schema/event.ts'
+import { bucketOf } from '#schema/measures/quantiles.ts'
 import { at, FoldHarness, metric } from './fold-harness.ts'
 
 const GAP = 60
@@ -140,6 +141,23 @@ describe('metrics on the end of sessions', () => {
     harness.frame(151, visit('b', 60))
     expect(harness.events('ended')).toEqual({ 60: 0, 120: 1 })
     expect(harness.totals('ended')).toMatchObject({ 60: { corrections: 1 }, 120: { corrections: 0 } })
+  })
+
+  it('quantiles of their length, and their countries by weight, are taken back as well', () => {
+    const harness = new FoldHarness()
+      .define(endMetric({ measure: { kind: 'QUANTILES', field: 'properties.seconds' } }))
+      .define(endMetric({ name: 'from', measure: { kind: 'TOPK', field: 'country' } }))
+    harness.frame(40, visit('a', 0, { country: 'NL', weight: 3 }), visit('b', 40))
+    harness.frame(150, visit('x', 150, { key: 'other' }))
+    expect(harness.totals('ended')['60']).toMatchObject({ n: 2, buckets: [[bucketOf(40), 2]] })
+    expect(harness.totals('from')['60'].items).toEqual([['NL', 2]])
+    harness.frame(160, visit('c', 90), visit('y', 160, { key: 'other' }))
+    expect(harness.totals('ended')['60']).toMatchObject({ events: 0 })
+    for (const name of ['ended', 'from']) {
+      const { n, shed, buckets, items } = harness.totals(name)['60']
+      expect([n, shed, buckets, items]).toEqual([undefined, undefined, undefined, undefined])
+    }
+    expect(harness.totals('ended')['120'].buckets).toEqual([[bucketOf(90), expect.closeTo(5 / 3)]])
   })
 
   it('two sessions that become one are counted as one', () => {

@@ -1,6 +1,13 @@
 import { type AggregateRow, OTHER } from '#schema/checkpoint.ts'
 import { LIMITS } from '#schema/limits.ts'
-import { type Measure, type MeasureState, mergeState, stateFromJson, stateToJson } from '#schema/measures.ts'
+import {
+  type Measure,
+  type Measured,
+  type MeasureState,
+  mergeState,
+  stateFromJson,
+  stateToJson,
+} from '#schema/measures.ts'
 import { seriesKey, sliceStart } from '#schema/metric.ts'
 
 interface Series {
@@ -43,7 +50,7 @@ export class SliceStore {
   add(
     time: number,
     dims: (string | null)[],
-    value: number | undefined,
+    value: Measured,
     weight: number,
     watermark: number,
     storedAt: number,

@@ -1,6 +1,7 @@
 import { SESSIONS, type SessionRow } from '#schema/checkpoint.ts'
 import { dimensionsReader } from '#schema/compile-metric.ts'
 import { type EventLine, SESSION_END } from '#schema/event.ts'
+import { exactWeight } from '#schema/measures/weight.ts'
 import { measureOf } from '#schema/measures.ts'
 import { compareText } from '#schema/text-order.ts'
 import { Deadlines } from './deadlines.ts'
@@ -19,7 +20,7 @@ const endOf = (tenant: string, { source, id, start, last, series }: Session, gap
   const properties = { seconds: (last - start) / 1_000, events }
   const server = { tenant, source, receivedAt: last, time: last + gap, key: id, schema: 0 }
   // What shedding left out is whole sessions: the weight of its events is its own.
-  return { ...server, weight: state.n / events, country, browser, os, device, e: { ...e, properties } }
+  return { ...server, weight: exactWeight(state.n / events), country, browser, os, device, e: { ...e, properties } }
 }
 
 /** Where sessions are counted: `sign` -1 takes back what an ended one had counted. `ended`: its place in the log. */

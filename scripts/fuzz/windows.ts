@@ -38,9 +38,9 @@ export const METRICS: readonly MetricDefinition[] = [
 /** Value of a measure with which two ways of adding agree. */
 const comparable = (definition: MetricDefinition, state: MeasureState): unknown => ({
   value: measureOf(definition.measure).value(state),
-  members: state.members ? [...state.members].sort((a, b) => a - b) : null,
-  min: state.min,
-  max: state.max,
+  detail: measureOf(definition.measure).detail(state),
+  members: [...(state.sketch?.uniques?.members ?? [])].sort((a, b) => a - b),
+  range: state.range,
 })
 
 /** The live view's sums of the rows. */

@@ -198,7 +198,7 @@ export const modelOf = (logs: readonly (readonly StoredMessage[])[]): Model => {
   return model
 }
 
-/** The value of a total, by the plain meaning of its measure. */
+/** The value of a total, by the plain meaning of its measure; null where several numbers say it. */
 export const totalValue = ({ kind, values }: Total): number | null => {
   const numbers = values.filter((value): value is number => typeof value === 'number')
   switch (kind) {
@@ -214,5 +214,8 @@ export const totalValue = ({ kind, values }: Total): number | null => {
       return numbers.length === 0 ? null : Math.min(...numbers)
     case 'MAX':
       return numbers.length === 0 ? null : Math.max(...numbers)
+    case 'QUANTILES':
+    case 'TOPK':
+      return null
   }
 }

@@ -1,0 +1,50 @@
+import { estimate, packedRank, RANKS, REGISTERS, Registers } from './hyperloglog.ts'
+
+/**
+ * Members up to which uniques are exact. Each partition keeps so many by name and knows the rest by registers, and so
+ * many may be in a window to be counted by name. Because the two bounds are one, a window's value follows from the set
+ * of its members alone, however they are spread over partitions, slices and deltas.
+ */
+export const EXACT_MEMBERS = 1_000
+
+/** Distinct members, by hash (see memberHash). */
+export interface Uniques {
+  members: Set<number>
+  /** Of members that `members` had no room for. */
+  registers: Registers | null
+}
+
+export const newUniques = (): Uniques => ({ members: new Set(), registers: null })
+
+/** Adds a member to a delta. Only what `total` and `delta` do not say already. */
+export const addMember = (delta: Uniques, member: number, total: Uniques | null): void => {
+  if (delta.members.has(member) || total?.members.has(member)) return
+  if (delta.members.size + (total?.members.size ?? 0) < EXACT_MEMBERS) {
+    delta.members.add(member)
+    return
+  }
+  const packed = packedRank(member)
+  if (total?.registers && packed % RANKS <= total.registers.rank(Math.floor(packed / RANKS))) return
+  delta.registers ??= new Registers()
+  delta.registers.raise(packed)
+}
+
+export const mergeUniques = (into: Uniques, { members, registers }: Uniques): void => {
+  for (const member of members) into.members.add(member)
+  if (!registers) return
+  into.registers ??= new Registers()
+  into.registers.merge(registers)
+}
+
+/** Exact up to EXACT_MEMBERS; beyond, an estimate with a standard error of 0.81 %. */
+export const countUniques = ({ members, registers }: Uniques): number => {
+  if (!registers && members.size <= EXACT_MEMBERS) return members.size
+  const ranks = new Uint8Array(REGISTERS)
+  const raise = (packed: number): void => {
+    const index = Math.floor(packed / RANKS)
+    ranks[index] = Math.max(ranks[index], packed % RANKS)
+  }
+  for (const packed of registers?.packed() ?? []) raise(packed)
+  for (const member of members) raise(packedRank(member))
+  return Math.round(estimate(ranks))
+}
