@@ -40,7 +40,11 @@ const isWhole = (value: unknown): boolean => {
   return Object.entries(value).every(([key, inner]) => key.isWellFormed() && isWhole(inner))
 }
 
-/** What JSON can only say by an escape, and the door's lines never do: looked for in the text before it is in the values. */
+/**
+ * What JSON can only say by an escape, and the door's lines never do: looked for in the text before it is in the values.
+ * Most lines hold no escape at all.
+ */
+const ESCAPE = '\\'
 const SURROGATES = ['\\ud', '\\uD'] as const
 const NUL = '\\u0000'
 
@@ -76,6 +80,10 @@ const clientProblem = (e: ClientEvent): string | null => {
 
 const textProblem = (line: EventLine, text: string): string | null => {
   if (!isShallow(line, LINE_DEPTH)) return DEPTH
+  return text.includes(ESCAPE) ? escapeProblem(line, text) : null
+}
+
+const escapeProblem = (line: EventLine, text: string): string | null => {
   if (SURROGATES.some((start) => text.includes(start)) && !isWhole(line))
     return 'expected whole Unicode characters, found half of a surrogate pair'
   // It separates the parts of an identity.

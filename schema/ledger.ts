@@ -75,20 +75,24 @@ export const decodeReceived = (received: string, refused: string): Received[] =>
 const slotKey = (tenant: string, minute: number): string => `${tenant}@${minute}`
 
 /** Sums of slots by tenant and minute, made as they come. */
-const createSlots = <T>(empty: (tenant: string, minute: number) => T) => {
+const createSlots = <T extends { tenant: string; minute: number }>(empty: (tenant: string, minute: number) => T) => {
   const slots = new Map<string, T>()
+  let last: T | undefined
   return {
     of(tenant: string, minute: number): T {
+      // Events of one tenant and minute follow each other.
+      if (last !== undefined && last.minute === minute && last.tenant === tenant) return last
       const key = slotKey(tenant, minute)
-      const known = slots.get(key)
-      if (known) return known
-      const slot = empty(tenant, minute)
-      slots.set(key, slot)
-      return slot
+      last = slots.get(key) ?? empty(tenant, minute)
+      slots.set(key, last)
+      return last
     },
     size: () => slots.size,
     list: (): T[] => [...slots.values()],
-    clear: () => slots.clear(),
+    clear(): void {
+      slots.clear()
+      last = undefined
+    },
   }
 }
 

@@ -1,6 +1,7 @@
 import type { RawLines } from '#processors/ports.ts'
 import { decodeOutcomes, type Outcome, type Settlement } from '#schema/checkpoint.ts'
 import type { LogMessage } from '#schema/frame.ts'
+import { linesOfFrame } from '#schema/frame-lines.ts'
 
 /** A frame has another number of events than its settlement says: neither can be believed. */
 export class FrameMismatch extends Error {
@@ -16,16 +17,12 @@ export interface FrameLines {
 }
 
 const NO_LINES = { lines: [], indexes: [] }
-const decoder = new TextDecoder()
 
 /** The frame's lines by what became of them; a frame that the settlement does not name counted wholly. */
 export const readLines = ({ partition, outcomes }: Settlement, { sequence, kind, data }: LogMessage): FrameLines => {
   const none = { sequence, ...NO_LINES }
   if (kind !== 'events') return { counted: none, repeated: none }
-  const all = decoder
-    .decode(data)
-    .split('\n')
-    .filter((line) => line !== '')
+  const all = linesOfFrame(data).filter((line) => line !== '')
   const text = outcomes[sequence]
   if (text === undefined) {
     return { counted: { sequence, lines: all, indexes: all.map((_, index) => index) }, repeated: none }

@@ -43,17 +43,17 @@ export interface UnreadableLine {
   reason: string
 }
 
-const readable = (text: string): EventLine[] =>
-  text.split('\n').flatMap((line) => {
+const readable = (lines: readonly string[]): EventLine[] =>
+  lines.flatMap((line) => {
     const event = readEventLine(line)
     return typeof event === 'string' ? [] : event
   })
 
 /** Dead letters of the unreadable lines of a frame: they name no tenant, its headers say whose they are. */
-export const deadLines = (lines: readonly UnreadableLine[], frame: string, message: LogMessage) => {
-  if (lines.length === 0) return []
-  const owners = ownersOf(lines.length, readable(frame), message.received ?? [], message.storedAt)
-  return lines.map(({ index, text, reason }, i) => {
+export const deadLines = (unreadable: readonly UnreadableLine[], frame: readonly string[], message: LogMessage) => {
+  if (unreadable.length === 0) return []
+  const owners = ownersOf(unreadable.length, readable(frame), message.received ?? [], message.storedAt)
+  return unreadable.map(({ index, text, reason }, i) => {
     const { tenant, minute, certain } = owners[i]
     const why = `the line is no event that this version can read: ${reason}`
     const told = certain ? why : `${why}; whose it is is not certain, so its text is not shown`

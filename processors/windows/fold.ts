@@ -13,6 +13,7 @@ import { readControl } from '#schema/control.ts'
 import type { EventLine } from '#schema/event.ts'
 import { readEventLine } from '#schema/event-line.ts'
 import type { ControlRecord, LogMessage, Marker } from '#schema/frame.ts'
+import { linesOfFrame } from '#schema/frame-lines.ts'
 import type { Hash128 } from '#schema/hash.ts'
 import { receivedMinute, type Settled } from '#schema/ledger.ts'
 import type { Prepared } from './active-metric.ts'
@@ -46,8 +47,6 @@ const EVICT_AFTER_MS = 15 * 60_000
 const SWEEP_MS = 60_000
 /** After a long outage only the newest are told: a settlement is one message. */
 const MOST_MARKERS = 200
-
-const decoder = new TextDecoder()
 
 /**
  * The fold of one partition: a pure function of its log. It reads no clock and does no I/O; all time comes from the
@@ -251,16 +250,16 @@ export class PartitionFold {
   private frame(message: LogMessage, touched: Set<SourceClock>): void {
     const outcomes: Outcome[] = []
     const unreadable: UnreadableLine[] = []
-    const text = decoder.decode(message.data)
+    const lines = linesOfFrame(message.data)
     let index = 0
-    for (const line of text.split('\n')) {
+    for (const line of lines) {
       if (line === '') continue
       const event = readEventLine(line)
       if (typeof event === 'string') unreadable.push({ index, text: line, reason: event })
       outcomes.push(typeof event === 'string' ? 'I' : this.event(event, message, index, touched))
       index++
     }
-    for (const { tenant, minute, event } of deadLines(unreadable, text, message)) {
+    for (const { tenant, minute, event } of deadLines(unreadable, lines, message)) {
       this.tally.count(tenant, minute, 'I')
       this.late.push({ tenant, event })
     }

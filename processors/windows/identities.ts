@@ -15,25 +15,26 @@ const MOST_LOAD = 0.7
 export class IdentityTable {
   private words = new Uint32Array(SMALLEST * WORDS)
   private used = 0
-  private fresh: number[] = []
+  private fresh = new Uint32Array(0)
+  private freshWords = 0
 
   /** Remembers; false when it is there already. Minutes before `forgottenBefore` count as not there. */
   add(hash: Hash128, minute: number, forgottenBefore: number): boolean {
-    if (this.has(hash, forgottenBefore)) return false
-    this.put(hash, minute, forgottenBefore)
-    this.fresh.push(hash[0], hash[1], hash[2], hash[3], minute)
+    const slot = this.find(hash)
+    if (this.isLive(slot, forgottenBefore)) return false
+    this.put(slot, hash, minute, forgottenBefore)
+    this.noteFresh(hash, minute)
     return true
   }
 
   has(hash: Hash128, forgottenBefore: number): boolean {
-    const known = this.words[this.find(hash) + HASH_WORDS]
-    return known !== 0 && known >= forgottenBefore
+    return this.isLive(this.find(hash), forgottenBefore)
   }
 
   /** What was added since the last call, as words of a segment. */
   takeFresh(): Uint32Array {
-    const words = Uint32Array.from(this.fresh)
-    this.fresh = []
+    const words = this.fresh.slice(0, this.freshWords)
+    this.freshWords = 0
     return words
   }
 
@@ -48,7 +49,7 @@ export class IdentityTable {
       hash[1] = words[at + 1]
       hash[2] = words[at + 2]
       hash[3] = words[at + 3]
-      this.put(hash, minute, forgottenBefore)
+      this.put(this.find(hash), hash, minute, forgottenBefore)
     }
   }
 
@@ -56,9 +57,14 @@ export class IdentityTable {
     return this.used
   }
 
-  private put(hash: Hash128, minute: number, forgottenBefore: number): void {
+  private isLive(slot: number, forgottenBefore: number): boolean {
+    const known = this.words[slot + HASH_WORDS]
+    return known !== 0 && known >= forgottenBefore
+  }
+
+  /** `slot`: where it was found, or where it was looked for in vain. */
+  private put(slot: number, hash: Hash128, minute: number, forgottenBefore: number): void {
     const { words } = this
-    const slot = this.find(hash)
     if (words[slot + HASH_WORDS] === 0) this.used++
     words[slot] = hash[0]
     words[slot + 1] = hash[1]
@@ -66,6 +72,22 @@ export class IdentityTable {
     words[slot + 3] = hash[3]
     words[slot + HASH_WORDS] = minute
     if (this.used * WORDS > words.length * MOST_LOAD) this.rebuild(forgottenBefore)
+  }
+
+  private noteFresh(hash: Hash128, minute: number): void {
+    const at = this.freshWords
+    if (at === this.fresh.length) {
+      const larger = new Uint32Array(Math.max(SMALLEST * WORDS, 2 * at))
+      larger.set(this.fresh)
+      this.fresh = larger
+    }
+    const { fresh } = this
+    fresh[at] = hash[0]
+    fresh[at + 1] = hash[1]
+    fresh[at + 2] = hash[2]
+    fresh[at + 3] = hash[3]
+    fresh[at + HASH_WORDS] = minute
+    this.freshWords = at + WORDS
   }
 
   private find(hash: Hash128): number {
@@ -97,10 +119,13 @@ export class IdentityTable {
     for (let at = 0; at < old.length; at += WORDS) if (isLive(at)) live++
     let slots = SMALLEST
     while (slots * MOST_LOAD < Math.max(live * 2, live + more)) slots *= 2
-    this.words = new Uint32Array(slots * WORDS)
+    const words = new Uint32Array(slots * WORDS)
+    this.words = words
     this.used = live
     for (let at = 0; at < old.length; at += WORDS) {
-      if (isLive(at)) this.words.set(old.subarray(at, at + WORDS), this.freeSlot(old[at]))
+      if (!isLive(at)) continue
+      const slot = this.freeSlot(old[at])
+      for (let i = 0; i < WORDS; i++) words[slot + i] = old[at + i]
     }
   }
 

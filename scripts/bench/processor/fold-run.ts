@@ -2,6 +2,7 @@ import { buildBatch } from '#processors/runtime/batch.ts'
 import { PartitionFold } from '#processors/windows/fold.ts'
 import { type Head, STATE_FORMAT } from '#schema/checkpoint.ts'
 import { readEventLine } from '#schema/event-line.ts'
+import { linesOfFrame } from '#schema/frame-lines.ts'
 import type { MetricDefinition } from '#schema/metric.ts'
 import { definitionFrames, type Frames } from './frames.ts'
 import { preloadSeries } from './preload.ts'
@@ -11,14 +12,13 @@ export const STAGES = ['parse', 'duplicates', 'fold', 'checkpoint'] as const
 export type Stage = (typeof STAGES)[number]
 
 const SEED = Uint32Array.of(1, 2, 3, 4)
-const decoder = new TextDecoder()
 
 /** Reads every line, and judges none. */
 export const parseAll = (logs: readonly Frames[]): number => {
   let events = 0
   for (const frames of logs) {
     for (const { data } of frames) {
-      for (const line of decoder.decode(data).split('\n')) if (typeof readEventLine(line) !== 'string') events++
+      for (const line of linesOfFrame(data)) if (typeof readEventLine(line) !== 'string') events++
     }
   }
   return events
