@@ -1,10 +1,11 @@
-import { seriesKey } from '#schema/metric.ts'
 import { windowStatus } from '#schema/status.ts'
+import type { Cell, Cells } from './cells.ts'
 import type { LiveView, Moment } from './live-view.ts'
 import type { SliceOperation } from './operation.ts'
-import { type Point, slicesOf, windowPoints, windowStart } from './points.ts'
+import { everyGroup, type Point, pointsOfGroups, type Wanted } from './points.ts'
 import { isAfter, noPositions, type Positions, raise } from './positions.ts'
-import type { SliceTable } from './slices.ts'
+import type { Slice, SliceTable } from './slices.ts'
+import { inOrder, startsOf, type Window, windowsOf } from './windows.ts'
 
 /** A change to a window that has left the live view: its points come from the OLAP store once that holds `need`. */
 export interface StoredChange {
@@ -22,54 +23,133 @@ export interface Changes {
 
 const NOTHING: Changes = { points: [], stored: new Map() }
 
-/** Windows in which a series changed after `since`, and windows whose status is another one than then. */
-const movedWindows = (operation: SliceOperation, table: SliceTable, since: Moment, now: Moment, horizonMs: number) => {
-  const changed = new Set<number>()
-  const restated = new Set<number>()
-  const timeMoved = since.time !== now.time
-  for (const slice of table.slices.values()) {
-    const start = windowStart(operation, slice.start)
-    if (isAfter(slice.changed, since.positions)) changed.add(start)
-    if (!timeMoved || restated.has(start)) continue
-    const end = start + operation.sizeMs
-    const then = windowStatus(since.time, start, end, horizonMs, false)
-    if (then !== windowStatus(now.time, start, end, horizonMs, false)) restated.add(start)
-  }
-  return { changed, restated }
+/** Windows whose status is another one than it was. */
+const restatedOf = (
+  operation: SliceOperation,
+  slices: readonly Slice[],
+  since: Moment,
+  now: Moment,
+  horizonMs: number,
+): Set<number> => {
+  if (since.time === now.time) return new Set()
+  const statusAt = ({ time }: Moment, start: number) =>
+    windowStatus(time, start, start + operation.sizeMs, horizonMs, false)
+  return new Set(startsOf(operation, slices).filter((start) => statusAt(since, start) !== statusAt(now, start)))
 }
 
-/** Checkpoints that a window's newest state in the live view comes from. */
-export const neededFor = (operation: SliceOperation, table: SliceTable, start: number): Positions => {
+/** A group that changed, and in which slices: by their places, in order. */
+interface ChangedGroup {
+  cell: Cell
+  places: number[]
+}
+
+const changedGroups = (
+  places: readonly number[],
+  cellsAt: (place: number) => Cells,
+  since: Positions,
+): Map<string, ChangedGroup> => {
+  const groups = new Map<string, ChangedGroup>()
+  for (const place of places) {
+    for (const [key, cell] of cellsAt(place)) {
+      if (!isAfter(cell.changed, since)) continue
+      const group = groups.get(key)
+      if (group) group.places.push(place)
+      else groups.set(key, { cell, places: [place] })
+    }
+  }
+  return groups
+}
+
+/** Of `windows`, those that hold one of the places; both are in order. */
+const holding = (windows: readonly Window[], places: readonly number[]): Window[] => {
+  let at = 0
+  return windows.filter(({ low, high }) => {
+    while (at < places.length && places[at] < low) at++
+    return at < places.length && places[at] < high
+  })
+}
+
+/** Checkpoints that the newest state in the live view of a window comes from. */
+const neededFor = (table: SliceTable, slices: readonly Slice[], { low, high }: Window): Positions => {
   const need = noPositions(table.changed.length)
-  for (const slice of slicesOf(operation, table.slices, start)) raise(need, slice.changed)
+  for (let place = low; place < high; place++) raise(need, slices[place].changed)
   return need
+}
+
+/** Windows that have left the live view. */
+const storedChanges = (
+  windows: readonly Window[],
+  restated: ReadonlySet<number>,
+  groups: ReadonlyMap<string, ChangedGroup>,
+  needOf: (window: Window) => Positions,
+  hasCells: (window: Window) => boolean,
+): Map<number, StoredChange> => {
+  const stored = new Map<number, StoredChange>()
+  const touched = new Map<number, Set<string>>()
+  const others = windows.filter(({ start }) => !restated.has(start))
+  for (const [key, { places }] of groups) {
+    for (const { start } of holding(others, places)) {
+      const keys = touched.get(start)
+      if (keys) keys.add(key)
+      else touched.set(start, new Set([key]))
+    }
+  }
+  for (const window of windows) {
+    const keys = restated.has(window.start) ? null : touched.get(window.start)
+    if (keys === undefined || (keys === null && !hasCells(window))) continue
+    stored.set(window.start, { need: needOf(window), groups: keys })
+  }
+  return stored
 }
 
 /** What a reader that has seen all up to `since` has not seen: points that changed, or whose status did. */
 export const changesSince = (
   operation: SliceOperation,
   view: Pick<LiveView, 'table' | 'mark'>,
+  cellsOf: (slice: Slice) => Cells,
   since: Moment,
   now: Moment,
   horizonMs: number,
 ): Changes => {
-  const { tenant, metric, version, sliceMs } = operation
+  const { tenant, metric, version, sliceMs, measure } = operation
   const table = view.table(tenant, metric, version, sliceMs)
   if (!table) return NOTHING
   if (since.time === now.time && !isAfter(table.changed, since.positions)) return NOTHING
-  const { changed, restated } = movedWindows(operation, table, since, now, horizonMs)
+  const slices = inOrder(table.slices.values())
+  const changed = slices.flatMap((slice, place) => (isAfter(slice.changed, since.positions) ? [place] : []))
+  const restated = restatedOf(operation, slices, since, now, horizonMs)
+  const touched = startsOf(
+    operation,
+    changed.map((place) => slices[place]),
+  )
+  const starts = [...restated.union(new Set(touched))].sort((a, b) => a - b)
+  const windows = windowsOf(operation, starts, slices, { time: now.time, horizonMs })
   const mark = view.mark(tenant, metric, sliceMs)
-  const points: Point[] = []
-  const stored = new Map<number, StoredChange>()
-  for (const start of [...changed.union(restated)].sort((a, b) => a - b)) {
-    const from = restated.has(start) ? undefined : since.positions
-    const slices = slicesOf(operation, table.slices, start)
-    const moved = windowPoints(operation, start, slices, { time: now.time, horizonMs }, from)
-    if (start >= mark) points.push(...moved)
-    else if (moved.length > 0) {
-      const groups = from ? new Set(moved.map((point) => seriesKey(point.dimensions))) : null
-      stored.set(start, { need: neededFor(operation, table, start), groups })
-    }
+  const live = windows.filter(({ start }) => start >= mark)
+  const others = live.filter(({ start }) => !restated.has(start))
+  const cellsAt = (place: number): Cells => cellsOf(slices[place])
+  const groups = changedGroups(changed, cellsAt, since.positions)
+  const wanted = [...groups].map(
+    ([key, { cell, places }]): Wanted => ({
+      dimensions: cell.dims,
+      cellAt: (place) => cellsAt(place).get(key),
+      windows: holding(others, places),
+    }),
+  )
+  const whole = everyGroup(
+    live.filter(({ start }) => restated.has(start)),
+    slices,
+    cellsOf,
+  )
+  const hasCells = ({ low, high }: Window): boolean => slices.slice(low, high).some((slice) => cellsOf(slice).size > 0)
+  return {
+    points: pointsOfGroups(measure, [...whole, ...wanted]),
+    stored: storedChanges(
+      windows.filter(({ start }) => start < mark),
+      restated,
+      groups,
+      (window) => neededFor(table, slices, window),
+      hasCells,
+    ),
   }
-  return { points, stored }
 }

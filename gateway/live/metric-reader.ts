@@ -88,7 +88,7 @@ export const createMetricReader = (options: MetricReaderOptions) => {
       if (limit < 1 || limit > MAX_POINTS)
         throw new MillraceError('BAD_INPUT', `limit is ${limit}; it must be 1 to ${MAX_POINTS}`)
       await whenReady(signal)
-      const { points, moment, asOf } = await reading.range({ from, to }, { deadlineMs: patienceMs, signal })
+      const { points, moment, asOf } = await reading.range({ from, to }, limit + 1, { deadlineMs: patienceMs, signal })
       const truncated = points.length > limit
       return { points: truncated ? points.slice(0, limit) : points, watermark: moment.time.watermark, asOf, truncated }
     },

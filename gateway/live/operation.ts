@@ -22,6 +22,8 @@ export interface OperationBase {
   /** Group of a series: its values of the dimensions in `by`, in that order. */
   groupOf(dims: readonly (string | null)[]): (string | null)[]
   matches(dims: readonly (string | null)[]): boolean
+  /** Each series is a group of its own, with its own dimensions: nothing is filtered, left out or put in another order. */
+  everySeries: boolean
   /** The same for equal operations of one tenant, whatever the metric's version. */
   key: string
 }
@@ -43,17 +45,41 @@ export type Operation = SliceOperation
 /** Slices that one composed window may have. */
 const MAX_SLICES = 1_440
 
-const sliceFor = (definition: MetricDefinition, sizeMs: number, slideMs: number): number => {
-  const sizes = sliceSizes(definition)
-  const fitting = sizes.filter((size) => sizeMs % size === 0 && slideMs % size === 0 && sizeMs / size <= MAX_SLICES)
-  if (sizeMs > 0 && slideMs > 0 && fitting.length > 0) return Math.max(...fitting)
-  const defined = sizes.map(formatDuration).join(', ')
-  throw new MillraceError(
+type TumblingOrSliding = Exclude<WindowSpec, { kind: 'SESSION' }>
+
+const slideOf = (window: TumblingOrSliding): number => (window.kind === 'SLIDING' ? window.slideMs : window.sizeMs)
+
+const windowText = (window: WindowSpec): string => {
+  if (window.kind === 'SESSION') return `sessions with a gap of ${formatDuration(window.gapMs)}`
+  const size = formatDuration(window.sizeMs)
+  return window.kind === 'TUMBLING' ? size : `${size} sliding by ${formatDuration(window.slideMs)}`
+}
+
+const notDefined = (definition: MetricDefinition, window: WindowSpec): MillraceError => {
+  const windows = definition.windows.map(windowText)
+  const slices = sliceSizes(definition).map(formatDuration)
+  const composed =
+    slices.length > 0
+      ? `Ask for one of these, or for a size and a slide that are whole multiples of ${slices.join(' or of ')} ` +
+        `(a size of at most ${MAX_SLICES} times that), or define`
+      : 'Ask for one of these, or define'
+  return new MillraceError(
     'WINDOW_NOT_DEFINED',
-    `metric ${definition.name} has no window of ${formatDuration(sizeMs)}; it has ${defined}. ` +
-      `Ask for one of these or a whole multiple of one (up to ${MAX_SLICES} times), or define the metric with this window`,
-    { metric: definition.name, windows: sizes.map(formatDuration) },
+    `metric ${definition.name} has no window of ${windowText(window)}; it has ${windows.join(', ')}. ` +
+      `${composed} the metric with this window`,
+    { metric: definition.name, windows, slices },
   )
+}
+
+/** The longest of the metric's slices of which a window can be made. */
+const sliceFor = (definition: MetricDefinition, window: TumblingOrSliding): number => {
+  const { sizeMs } = window
+  const slideMs = slideOf(window)
+  const fitting = sliceSizes(definition).filter(
+    (slice) => sizeMs % slice === 0 && slideMs % slice === 0 && sizeMs / slice <= MAX_SLICES,
+  )
+  if (sizeMs > 0 && slideMs > 0 && fitting.length > 0) return Math.max(...fitting)
+  throw notDefined(definition, window)
 }
 
 const dimensionIndex = (definition: MetricDefinition, field: string): number => {
@@ -90,6 +116,8 @@ const resolveBase = (
     version: definition.version,
     measure: measureOf(definition.measure),
     groupOf: (dims) => indexes.map((index) => dims[index]),
+    everySeries:
+      where.length === 0 && by.length === definition.dimensions.length && indexes.every((index, i) => index === i),
     matches: (dims) => tests.every((test) => test(dims)),
     key: JSON.stringify([
       tenant,
@@ -105,8 +133,16 @@ const resolveBase = (
 /** Throws WINDOW_NOT_DEFINED, FIELD_NOT_A_DIMENSION or BAD_INPUT with what can be asked instead. */
 export const resolveOperation = (tenant: string, definition: MetricDefinition, selection: Selection): Operation => {
   const { window } = selection
-  if (window.kind !== 'TUMBLING') throw new MillraceError('BAD_INPUT', 'window: ask for a tumbling one')
+  if (window.kind === 'SESSION') throw new MillraceError('BAD_INPUT', 'window: ask for a tumbling or a sliding one')
   const { sizeMs } = window
-  const sliceMs = sliceFor(definition, sizeMs, sizeMs)
-  return { kind: 'SLICES', ...resolveBase(tenant, definition, selection, sizeMs), sizeMs, slideMs: sizeMs, sliceMs }
+  const slideMs = slideOf(window)
+  if (slideMs > sizeMs)
+    throw new MillraceError(
+      'BAD_INPUT',
+      'window: slide is longer than size, so events between two windows would be in none',
+    )
+  const sliceMs = sliceFor(definition, window)
+  // A window that slides by its own size is a tumbling one.
+  const base = resolveBase(tenant, definition, selection, slideMs === sizeMs ? sizeMs : [sizeMs, slideMs])
+  return { kind: 'SLICES', ...base, sizeMs, slideMs, sliceMs }
 }

@@ -1,14 +1,17 @@
 import { seriesKey } from '#schema/metric.ts'
 import type { TenantTime } from '#schema/status.ts'
+import type { Cells } from './cells.ts'
 import type { StoredChange } from './changes.ts'
 import type { SliceOperation } from './operation.ts'
-import { type Point, slicesOf, windowPoints, windowStart } from './points.ts'
+import { type Point, windowPoints } from './points.ts'
 import { covers, noPositions, type Positions, raise } from './positions.ts'
 import { mergeRanges, type Range } from './ranges.ts'
-import type { StoredSlices, StoredWindows } from './stored.ts'
+import type { Slice } from './slices.ts'
+import type { StoredRange, StoredWindows } from './stored.ts'
 
 interface PendingOptions {
   operation: SliceOperation
+  cellsOf: (slice: Slice) => Cells
   stored: StoredWindows
   time: () => TenantTime
   horizonMs: number
@@ -26,8 +29,8 @@ const READ_MS = 5_000
  * them, for as long as that takes; until they were taken, `ranges` names them, so that a cursor can too.
  */
 export const createPending = (options: PendingOptions) => {
-  const { operation, stored, time, horizonMs, onPoints } = options
-  const { sizeMs } = operation
+  const { operation, cellsOf, stored, time, horizonMs, onPoints } = options
+  const { slideMs } = operation
   const windows = new Map<number, StoredChange>()
   let backlog: { range: Range; need: Positions }[] = []
   /** By window start: what had been in the store when the window was sent. */
@@ -35,21 +38,20 @@ export const createPending = (options: PendingOptions) => {
   let ready: { points: Point[]; settle: () => void }[] = []
   let reading = false
 
-  const asRange = (start: number): Range => ({ from: start, to: start + sizeMs })
+  const asRange = (start: number): Range => ({ from: start, to: start + slideMs })
   const ranges = (): Range[] => [...backlog.map(({ range }) => range), ...[...windows.keys()].map(asRange)]
 
-  const pointsOf = ({ slices }: StoredSlices, asked: ReadonlyMap<number, StoredChange>, rest: Range[]): Point[] => {
-    const at = { time: time(), horizonMs }
-    const starts = new Set([...slices.keys()].map((start) => windowStart(operation, start)))
-    return [...starts]
-      .sort((a, b) => a - b)
-      .flatMap((start) => {
-        const groups = asked.get(start)?.groups
-        const isBacklog = rest.some(({ from, to }) => start >= from && start < to)
-        if (groups === undefined && !isBacklog) return []
-        const points = windowPoints(operation, start, slicesOf(operation, slices, start), at)
-        return groups && !isBacklog ? points.filter(({ dimensions }) => groups.has(seriesKey(dimensions))) : points
-      })
+  const pointsOf = (
+    { slices, starts }: StoredRange,
+    asked: ReadonlyMap<number, StoredChange>,
+    rest: Range[],
+  ): Point[] => {
+    const isBacklog = (start: number): boolean => rest.some(({ from, to }) => start >= from && start < to)
+    const wanted = starts.filter((start) => asked.has(start) || isBacklog(start))
+    return windowPoints(operation, wanted, slices, cellsOf, { time: time(), horizonMs }).filter((point) => {
+      const groups = asked.get(point.windowStart)?.groups
+      return !groups || groups.has(seriesKey(point.dimensions)) || isBacklog(point.windowStart)
+    })
   }
 
   const readRange = async (range: Range, signal: AbortSignal): Promise<void> => {
@@ -105,7 +107,7 @@ export const createPending = (options: PendingOptions) => {
       if (reading || ready.length > 0 || (windows.size === 0 && backlog.length === 0)) return
       reading = true
       try {
-        for (const range of mergeRanges(ranges(), GAP_WINDOWS * sizeMs)) await readRange(range, signal)
+        for (const range of mergeRanges(ranges(), GAP_WINDOWS * slideMs)) await readRange(range, signal)
       } catch {
         // The store is away or behind: the changes stay pending, and so they stand in the cursor.
       } finally {

@@ -1,9 +1,10 @@
-import { keptShare, type MeasureDetail, type MeasureState, mergeState } from '#schema/measures.ts'
-import { seriesKey } from '#schema/metric.ts'
-import { type TenantTime, type WindowStatus, windowStatus } from '#schema/status.ts'
+import { keptShare, type Measure, type MeasureDetail, type MeasureState } from '#schema/measures.ts'
+import type { WindowStatus } from '#schema/status.ts'
+import type { Cell, Cells, Sum } from './cells.ts'
 import type { SliceOperation } from './operation.ts'
-import { isAfter, type Positions } from './positions.ts'
 import type { Slice } from './slices.ts'
+import { createSlidingSum } from './sliding-sum.ts'
+import { type StatusTime, type Window, windowsOf } from './windows.ts'
 
 /** A point of a metric. Times are milliseconds since 1970. */
 export interface Point {
@@ -21,44 +22,15 @@ export interface Point {
   capped: boolean
 }
 
-interface Group {
-  dims: (string | null)[]
-  /** Of the first series as long as it is the only one: never written to then. */
-  state: MeasureState
-  shared: boolean
-  events: number
-  correctedAt: number
-  revision: number
-  changed: boolean
-}
+/** What a point says of the state of its measure. */
+export const measured = (measure: Measure, state: MeasureState): Pick<Point, 'value' | 'detail' | 'sampled'> => ({
+  value: measure.value(state),
+  detail: measure.detail(state),
+  sampled: keptShare(state),
+})
 
-const addTo = (groups: Map<string, Group>, operation: SliceOperation, slice: Slice, since?: Positions): void => {
-  for (const series of slice.series.values()) {
-    if (!operation.matches(series.dims)) continue
-    const dims = operation.groupOf(series.dims)
-    const key = seriesKey(dims)
-    const { events, correctedAt, revision } = series
-    const changed = !since || isAfter(series.changed, since)
-    const group = groups.get(key)
-    if (!group) {
-      groups.set(key, { dims, state: series.state, shared: true, events, correctedAt, revision, changed })
-      continue
-    }
-    if (group.shared) {
-      const state = operation.measure.empty()
-      mergeState(state, group.state)
-      group.state = state
-      group.shared = false
-    }
-    mergeState(group.state, series.state)
-    group.events += events
-    group.correctedAt = Math.max(group.correctedAt, correctedAt)
-    group.revision += revision
-    group.changed ||= changed
-  }
-}
-
-const compareDims = (a: Point, b: Point): number => {
+/** Orders points of one window. */
+export const compareDims = (a: Pick<Point, 'dimensions'>, b: Pick<Point, 'dimensions'>): number => {
   for (let i = 0; i < a.dimensions.length; i++) {
     const [left, right] = [a.dimensions[i] ?? '', b.dimensions[i] ?? '']
     if (left !== right) return left < right ? -1 : 1
@@ -66,51 +38,89 @@ const compareDims = (a: Point, b: Point): number => {
   return 0
 }
 
+const toPoint = (measure: Measure, window: Window, dimensions: Point['dimensions'], sum: Sum): Point => ({
+  windowStart: window.start,
+  windowEnd: window.end,
+  dimensions,
+  ...measured(measure, sum.state),
+  events: sum.events,
+  status: sum.correctedAt >= window.end ? window.corrected : window.status,
+  revision: sum.revision,
+  capped: window.capped,
+})
+
+/** A group whose points are wanted, and in which windows: in order of time. */
+export interface Wanted {
+  dimensions: Point['dimensions']
+  /** What it has in a slice, by its place in the list of slices. */
+  cellAt(index: number): Cell | undefined
+  windows: readonly Window[]
+}
+
+/** Points of groups, by window and then by dimensions. */
+export const pointsOfGroups = (measure: Measure, groups: Wanted[]): Point[] => {
+  const byWindow = new Map<number, Point[]>()
+  for (const { dimensions, cellAt, windows } of groups.sort(compareDims)) {
+    const sliding = createSlidingSum(measure)
+    let next = 0
+    for (const window of windows) {
+      for (next = Math.max(next, window.low); next < window.high; next++) {
+        const cell = cellAt(next)
+        if (cell) sliding.add(next, cell)
+      }
+      const sum = sliding.from(window.low)
+      if (!sum) continue
+      const points = byWindow.get(window.start)
+      const point = toPoint(measure, window, dimensions, sum)
+      if (points) points.push(point)
+      else byWindow.set(window.start, [point])
+    }
+  }
+  return [...byWindow].sort(([a], [b]) => a - b).flatMap(([, points]) => points)
+}
+
+/** All groups that have something in one of the windows. */
+export const everyGroup = (
+  windows: readonly Window[],
+  slices: readonly Slice[],
+  cellsOf: (slice: Slice) => Cells,
+): Wanted[] => {
+  if (windows.length === 0) return []
+  const groups = new Map<string, Wanted>()
+  const first = windows[0].low
+  const last = windows[windows.length - 1].high
+  const cells = slices.slice(first, last).map(cellsOf)
+  for (const slice of cells) {
+    for (const [key, { dims: dimensions }] of slice) {
+      if (groups.has(key)) continue
+      groups.set(key, { dimensions, cellAt: (index) => cells[index - first].get(key), windows })
+    }
+  }
+  return [...groups.values()]
+}
+
+/** Windows that are summed up at once: their points are in memory together. */
+const MOST_AT_ONCE = 64
+
 /**
- * Points of the window that is made of `slices`, in the order of their dimensions. With `since`, only those that
- * changed after it.
+ * Points of the windows that start at `starts`, by window and then by dimensions. `starts` and `slices` are in order of
+ * time. Ends early when there are more than `most`.
  */
 export const windowPoints = (
   operation: SliceOperation,
-  start: number,
-  slices: Iterable<Slice>,
-  at: { time: TenantTime; horizonMs: number },
-  since?: Positions,
+  starts: readonly number[],
+  slices: readonly Slice[],
+  cellsOf: (slice: Slice) => Cells,
+  at: StatusTime,
+  most = Number.POSITIVE_INFINITY,
 ): Point[] => {
-  const groups = new Map<string, Group>()
-  let capped = false
-  for (const slice of slices) {
-    addTo(groups, operation, slice, since)
-    capped ||= slice.capped
-  }
-  const end = start + operation.sizeMs
-  const { measure } = operation
+  const windows = windowsOf(operation, starts, slices, at)
+  // Neighbours share their slices: a few windows at once would add up most of them anew each time.
+  const step = Math.max(MOST_AT_ONCE, Math.ceil(operation.sizeMs / operation.sliceMs / 4))
   const points: Point[] = []
-  for (const { dims, state, events, correctedAt, revision, changed } of groups.values()) {
-    if (!changed) continue
-    points.push({
-      windowStart: start,
-      windowEnd: end,
-      dimensions: dims,
-      value: measure.value(state),
-      detail: measure.detail(state),
-      events,
-      status: windowStatus(at.time, start, end, at.horizonMs, correctedAt >= end),
-      revision,
-      sampled: keptShare(state),
-      capped,
-    })
+  for (let from = 0; from < windows.length && points.length <= most; from += step) {
+    const groups = everyGroup(windows.slice(from, from + step), slices, cellsOf)
+    for (const point of pointsOfGroups(operation.measure, groups)) points.push(point)
   }
-  return points.sort(compareDims)
-}
-
-export const windowStart = (operation: SliceOperation, sliceStart: number): number =>
-  Math.floor(sliceStart / operation.sizeMs) * operation.sizeMs
-
-/** Slices of the window that starts at `start`, those that exist. */
-export function* slicesOf<T>(operation: SliceOperation, slices: ReadonlyMap<number, T>, start: number): Generator<T> {
-  for (let at = start; at < start + operation.sizeMs; at += operation.sliceMs) {
-    const slice = slices.get(at)
-    if (slice) yield slice
-  }
+  return points
 }

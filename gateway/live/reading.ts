@@ -29,8 +29,11 @@ export interface Newest extends Answer {
 /** One operation, ready to be read. Each kind of operation has its own; whoever reads does not see the difference. */
 export interface Reading {
   readonly operation: Operation
-  /** Windows whose start lies in [from, to), in order of time: each either from the live view or from the store. */
-  range(range: Range, limits: Limits): Promise<Answer>
+  /**
+   * Windows whose start lies in [from, to), in order of time: each either from the live view or from the store. Points
+   * beyond `most` may be left out.
+   */
+  range(range: Range, most: number, limits: Limits): Promise<Answer>
   /** The newest `last` windows that have data, in order of time. */
   newest(last: number, limits: Limits): Promise<Newest>
   /** What a reader that has seen all up to `since` has not seen: points that changed, or whose status did. */

@@ -20,6 +20,8 @@ export interface Series {
 export interface Slice {
   start: number
   series: Map<string, Series>
+  /** Rows folded in so far: another number means that it has changed. */
+  folds: number
   /** A series without a name is in it: the cap was reached. */
   capped: boolean
   /** By partition: checkpoint of the last change of any series. */
@@ -54,6 +56,7 @@ export const newTable = (row: AggregateRow, partitions: number): SliceTable => (
 export const newSlice = (start: number, partitions: number): Slice => ({
   start,
   series: new Map(),
+  folds: 0,
   capped: false,
   changed: noPositions(partitions),
   changedAt: 0,
@@ -79,6 +82,7 @@ export interface Origin {
 /** Adds a row to its slice. */
 export const foldRow = (slice: Slice, row: AggregateRow, origin: Origin): void => {
   const { partition, checkpoint } = origin
+  slice.folds++
   const key = seriesKey(row.dims)
   let series = slice.series.get(key)
   if (!series) {

@@ -3,20 +3,27 @@ import { MillraceError } from '#schema/errors.ts'
 import { EARLIEST_TIME_MS } from '#schema/limits.ts'
 import type { OlapRow, Positions as StoredPositions } from '#schema/olap.ts'
 import type { SliceOperation } from './operation.ts'
-import { windowStart } from './points.ts'
 import { covers, type Positions } from './positions.ts'
+import type { Range } from './ranges.ts'
 import { foldRow, newSlice, type Slice } from './slices.ts'
+import { inOrder, slicesFor, startAfter, startBefore, startsOf } from './windows.ts'
 
 /** Slices as the OLAP store has them (without a memory of what changed when), and the checkpoints that are in them. */
-export interface StoredSlices {
-  slices: Map<number, Slice>
+interface StoredSlices {
+  /** In order of time. */
+  slices: readonly Slice[]
   positions: StoredPositions
+}
+
+export interface StoredRange extends StoredSlices {
+  /** Windows that have data, by their starts, in order of time. */
+  starts: number[]
 }
 
 const FIRST_PAUSE_MS = 50
 const MAX_PAUSE_MS = 1_000
 
-const toSlices = (rows: OlapRow[]): Map<number, Slice> => {
+const toSlices = (rows: OlapRow[]): Slice[] => {
   const slices = new Map<number, Slice>()
   for (const row of rows) {
     let slice = slices.get(row.start)
@@ -26,8 +33,11 @@ const toSlices = (rows: OlapRow[]): Map<number, Slice> => {
     }
     foldRow(slice, row, { partition: 0, checkpoint: 0, at: 0, revision: row.revision })
   }
-  return slices
+  return inOrder(slices.values())
 }
+
+const startsIn = (operation: SliceOperation, { from, to }: Range, slices: readonly Slice[]): number[] =>
+  startsOf(operation, slices).filter((start) => start >= from && start < to)
 
 const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
@@ -44,7 +54,7 @@ const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
 export const createStoredWindows = ({ olap, clock }: { olap: OlapReader; clock: WallClock }) => {
   const underWay = new Map<string, Promise<StoredSlices>>()
 
-  const ask = (operation: SliceOperation, from: number, to: number): Promise<StoredSlices> => {
+  const ask = (operation: SliceOperation, { from, to }: Range): Promise<StoredSlices> => {
     const { tenant, metric, version, sliceMs: size } = operation
     const key = [tenant, metric, version, size, from, to].join(' ')
     const known = underWay.get(key)
@@ -58,21 +68,21 @@ export const createStoredWindows = ({ olap, clock }: { olap: OlapReader; clock: 
   }
 
   /**
-   * Slices that start in [from, to), once the store holds at least `need`. Throws UNAVAILABLE when it does not by the
+   * Windows that start in `windows`, once the store holds at least `need`. Throws UNAVAILABLE when it does not by the
    * deadline.
    */
   const read = async (
     operation: SliceOperation,
-    range: { from: number; to: number },
+    windows: Range,
     need: Positions,
     limits: { deadlineMs: number; signal?: AbortSignal },
-  ): Promise<StoredSlices> => {
+  ): Promise<StoredRange> => {
     const deadline = clock.now() + limits.deadlineMs
     let failure: unknown
     for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, MAX_PAUSE_MS)) {
       try {
-        const stored = await ask(operation, range.from, range.to)
-        if (covers(stored.positions, need)) return stored
+        const stored = await ask(operation, slicesFor(operation, windows.from, windows.to))
+        if (covers(stored.positions, need)) return { ...stored, starts: startsIn(operation, windows, stored.slices) }
         failure = undefined
       } catch (error) {
         failure = error
@@ -99,13 +109,13 @@ export const createStoredWindows = ({ olap, clock }: { olap: OlapReader; clock: 
       count: number,
       need: Positions,
       limits: { deadlineMs: number; signal?: AbortSignal },
-    ): Promise<StoredSlices> {
-      const { sizeMs } = operation
-      for (let span = Math.max(count * sizeMs, 3_600_000); ; span *= 4) {
-        const from = Math.max(windowStart(operation, before - span), windowStart(operation, EARLIEST_TIME_MS))
+    ): Promise<StoredRange> {
+      const { slideMs } = operation
+      const earliest = startBefore(operation, EARLIEST_TIME_MS - operation.sizeMs)
+      for (let span = Math.max(count * slideMs, 3_600_000); ; span *= 4) {
+        const from = Math.max(startAfter(operation, before - span), earliest)
         const stored = await read(operation, { from, to: before }, need, limits)
-        const starts = new Set([...stored.slices.keys()].map((start) => windowStart(operation, start)))
-        if (starts.size >= count || from <= EARLIEST_TIME_MS) return stored
+        if (stored.starts.length >= count || from <= earliest) return stored
       }
     },
   }

@@ -9,6 +9,7 @@ export const TENANT = 'shop'
 const MINUTE = 60_000
 
 export const tumbling = (sizeMs: number): WindowSpec => ({ kind: 'TUMBLING', sizeMs })
+export const sliding = (sizeMs: number, slideMs: number): WindowSpec => ({ kind: 'SLIDING', sizeMs, slideMs })
 
 export const definition = (over: Partial<MetricDefinition> = {}): MetricDefinition => ({
   name: 'views',
