@@ -7,7 +7,7 @@ const metric = z.strictObject({
   event: text.default('*'),
   /** `["properties.status", "GE", 400]` */
   where: z.array(z.tuple([text, text, z.unknown()])).default([]),
-  /** `count`, `sum of properties.amount` */
+  /** `count`, `sum of properties.amount`, `topk 3 of name` */
   measure: text.default('count'),
   by: z.array(text).default([]),
   /** `1m`, `1h every 1m`, `session 30m` */

@@ -1,7 +1,7 @@
 import { type EventLine, LIVE_SOURCE } from '#schema/event.ts'
 import type { ControlRecord, LogMessage } from '#schema/frame.ts'
 import type { CaseStep, GoldenCase } from './case-file.ts'
-import { type CaseEvent, parseClock, parseEvent, parseLength, parseMetric } from './parse.ts'
+import { type CaseEvent, expandEvents, parseClock, parseEvent, parseLength, parseMetric } from './parse.ts'
 import { createPlacement } from './placement.ts'
 
 /** A message of one partition's log, and the events in it. */
@@ -75,13 +75,16 @@ export const buildLog = (golden: GoldenCase, partitions: number): CaseMessage[][
       control({ kind: 'defineMetric', tenant, metric: parseMetric(name, metric) }),
     )
   const frame = (now: number, texts: readonly string[]): CaseMessage[] => {
-    const events = texts.map(parseEvent).map((event) => {
-      const { tenant = 'main', key = 'k' } = event.fields
-      const placed = place(tenant, key)
-      const line = lineOf(event, placed.key, now)
-      clocks.add(`${placed.partition} ${tenant} ${line.source}`)
-      return { event, line, partition: placed.partition }
-    })
+    const events = texts
+      .flatMap(expandEvents)
+      .map(parseEvent)
+      .map((event) => {
+        const { tenant = 'main', key = 'k' } = event.fields
+        const placed = place(tenant, key)
+        const line = lineOf(event, placed.key, now)
+        clocks.add(`${placed.partition} ${tenant} ${line.source}`)
+        return { event, line, partition: placed.partition }
+      })
     return [...Map.groupBy(events, ({ partition }) => partition)].map(([partition, own]) => ({
       partition,
       message: message(partition, 'events', now, own.map(({ line }) => JSON.stringify(line)).join('\n')),

@@ -51,10 +51,10 @@ export const parseWindow = (text: string): WindowSpec => {
 export const parseConditions = (where: CaseMetric['where']): Condition[] =>
   where.map(([field, op, value]) => ({ field, op: op as Condition['op'], value }))
 
-/** `count`, `sum of properties.amount`. What it may be is checked by whoever takes the definition. */
+/** `count`, `sum of properties.amount`, `topk 3 of name`. What it may be is checked by whoever takes the definition. */
 const parseMeasure = (text: string): MetricDefinition['measure'] => {
-  const [kind, field] = text.split(' of ')
-  return { kind: kind.toUpperCase() as MeasureKind, ...(field ? { field } : {}) }
+  const [, kind, k, field] = /^([a-z]+)(?: (\d+))?(?: of (\S+))?$/.exec(text) ?? bad('a measure', text)
+  return { kind: kind.toUpperCase() as MeasureKind, ...(field ? { field } : {}), ...(k ? { k: Number(k) } : {}) }
 }
 
 export const parseMetric = (name: string, metric: CaseMetric): MetricDefinition => ({
@@ -83,6 +83,19 @@ export const OUTCOMES = { COUNTED: 'C', DUPLICATE: 'D', LATE: 'L', INVALID: 'I' 
 >
 
 const isOutcome = (text: string): text is keyof typeof OUTCOMES => Object.hasOwn(OUTCOMES, text)
+
+const SERIES = /^(\w+)\{(\d+)\.\.(\d+)\} (.*)$/
+
+/** `e{1..3} 10:00 amount=#` is `e1 10:00 amount=1`, and so on. */
+export const expandEvents = (text: string): string[] => {
+  const [, id, first, last, rest] = SERIES.exec(text) ?? []
+  if (id === undefined) return [text]
+  const count = Number(last) - Number(first) + 1
+  return Array.from(
+    { length: count },
+    (_, i) => `${id}${Number(first) + i} ${rest.replaceAll('#', `${Number(first) + i}`)}`,
+  )
+}
 
 /** `a 10:01:05 key=k2 amount=5 -> LATE`; without an arrow it is counted. */
 export const parseEvent = (text: string): CaseEvent => {

@@ -7,7 +7,7 @@ import type { MetricDefinition } from '#schema/metric.ts'
 import type { CaseStep } from './case-file.ts'
 import { formatClock, parseClock, parseConditions, parseLength, parseMetric, parseWindow } from './parse.ts'
 import type { GoldenPartition } from './partition.ts'
-import { renderPoint } from './render.ts'
+import { renderPoint, roundedAs } from './render.ts'
 
 type Show = Extract<CaseStep, { show: string }>
 
@@ -69,7 +69,7 @@ export const openReader = async (feed: CheckpointFeed, partitions: number, { met
     const selection = { metric, window: parseWindow(window.join(' ')), by, where: parseConditions(where) }
     const result = await reader.range(tenant, { ...selection, from: FROM, to: TO, limit: MOST_POINTS })
     const revisions = is.some((point) => / r\d+\b/.test(point))
-    return result.points.map((point) => renderPoint(point, revisions))
+    return result.points.map((point, i) => roundedAs(is[i], renderPoint(point, revisions)))
   }
   return {
     points,
