@@ -47,17 +47,13 @@ export interface MetricRecord {
 
 const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b))
 
-/**
- * Slices a metric is folded into: sizes in milliseconds, each once. A tumbling window is one slice; sliding ones are
- * sums of slices that they share.
- */
+/** Size of the slices of a window, milliseconds. A tumbling window is one slice; sliding ones are sums of shared slices. */
+export const sliceOf = (window: Exclude<WindowSpec, { kind: 'SESSION' }>): number =>
+  window.kind === 'TUMBLING' ? window.sizeMs : greatestCommonDivisor(window.sizeMs, window.slideMs)
+
+/** Slices a metric is folded into: sizes in milliseconds, each once. */
 export const sliceSizes = ({ windows }: Pick<MetricDefinition, 'windows'>): number[] => [
-  ...new Set(
-    windows.flatMap((window) => {
-      if (window.kind === 'SESSION') return []
-      return window.kind === 'TUMBLING' ? window.sizeMs : greatestCommonDivisor(window.sizeMs, window.slideMs)
-    }),
-  ),
+  ...new Set(windows.flatMap((window) => (window.kind === 'SESSION' ? [] : sliceOf(window)))),
 ]
 
 /** Gaps of a metric's session windows, milliseconds, each once. */

@@ -1,6 +1,5 @@
 import type { CheckpointDelta, LoadedPartition } from '#gateway/ports.ts'
 import type { AggregateRow, Clock } from '#schema/checkpoint.ts'
-import { liveRetention } from '#schema/limits.ts'
 import { type TenantTime, tenantTime } from '#schema/status.ts'
 import { noPositions, type Positions, raise } from './positions.ts'
 import { foldRow, newSlice, newTable, type Origin, type SliceTable } from './slices.ts'
@@ -60,9 +59,8 @@ export const createLiveState = (partitions: number) => {
     positions = undefined
   }
 
-  const dropOld = (table: SliceTable, now: number): void => {
+  const dropOld = (table: SliceTable, now: number, keptMs: number): void => {
     const { tenant, metric, size, slices, forgotten } = table
-    const keptMs = liveRetention(size)
     for (const slice of slices.values()) {
       if (Math.max(slice.changedAt, slice.start + size) + keptMs > now) continue
       slices.delete(slice.start)
@@ -134,10 +132,10 @@ export const createLiveState = (partitions: number) => {
     mark: (tenant: string, metric: string, size: number): number =>
       marks.get(markKey(tenant, metric, size)) ?? Number.NEGATIVE_INFINITY,
 
-    /** Drops what has not changed for its retention, and tables for which `isCurrent` is false. */
-    sweep(now: number, isCurrent: (table: SliceTable) => boolean): void {
+    /** Drops what has not changed for its retention, milliseconds, and tables for which `isCurrent` is false. */
+    sweep(now: number, isCurrent: (table: SliceTable) => boolean, retentionOf: (table: SliceTable) => number): void {
       for (const [key, table] of tables) {
-        if (isCurrent(table)) dropOld(table, now)
+        if (isCurrent(table)) dropOld(table, now, retentionOf(table))
         else tables.delete(key)
       }
     },

@@ -1,4 +1,5 @@
 import type { CheckpointDelta, CheckpointFeed, MetricStore, Reports, WallClock } from '#gateway/ports.ts'
+import { sliceRetention } from '#schema/slice-retention.ts'
 import type { TenantTime } from '#schema/status.ts'
 import { createLiveState, type LiveState } from './live-state.ts'
 import { covers, type Positions } from './positions.ts'
@@ -116,7 +117,9 @@ export const createLiveView = (options: LiveViewOptions) => {
     const record = metrics.get(tenant, metric)
     return record === undefined || (!record.deleted && record.definition.version <= version)
   }
-  const sweep = (): void => current?.sweep(clock.now(), isCurrent)
+  const retentionOf = ({ tenant, metric, size }: SliceTable): number =>
+    sliceRetention(metrics.get(tenant, metric)?.definition, size)
+  const sweep = (): void => current?.sweep(clock.now(), isCurrent, retentionOf)
   const sweeping = setInterval(sweep, SWEEP_MS)
   sweeping.unref()
   // A definition may be known here after the checkpoint in which it took effect, and nothing else may come for long.

@@ -5,6 +5,7 @@ import { createLiveView, type LiveView } from './live-view.ts'
 import { createMetricReader } from './metric-reader.ts'
 import type { Point } from './points.ts'
 import {
+  createPuller,
   definition,
   fakeCheckpoints,
   fakeMetricStore,
@@ -30,15 +31,16 @@ const setUp = (windows: WindowSpec[] = [tumbling(MINUTE)]) => {
   const metrics = fakeMetricStore(definition({ dimensions: ['country'], windows }))
   const checkpoints = fakeCheckpoints(1)
   const olap = fakeOlap(checkpoints.history)
-  const clock = { now: () => NOON }
+  const time = { now: NOON }
+  const clock = { now: () => time.now }
   const open = async () => {
     const view = createLiveView({ feed: checkpoints.feed, metrics, partitions: 1, clock, log: { warn() {} } })
     views.push(view)
     await view.ready(1_000)
     const options = { view, metrics, olap: olap.reader, clock, deploymentId: 'd', horizonMs: () => 10 * MINUTE }
-    return createMetricReader(options)
+    return { view, reader: createMetricReader({ ...options, paceMs: 0 }) }
   }
-  return { checkpoints, olap, open }
+  return { checkpoints, olap, time, open }
 }
 
 const whole = { from: at(-10_000), to: at(10_000), limit: 100_000 }
@@ -53,7 +55,7 @@ const brief = ({ windowStart, windowEnd, dimensions, value, status }: Point) => 
 test('an event is in size / slide windows, and windows without events have no point', async () => {
   const { checkpoints, open } = setUp()
   checkpoints.commit(0, [row(at(0), ['DE'], 1), row(at(1), ['DE'], 2), row(at(7), ['AT'], 4)])
-  const reader = await open()
+  const { reader } = await open()
   const window = sliding(4 * MINUTE, 2 * MINUTE)
   const { points } = await reader.range(TENANT, { metric: 'views', window, ...whole })
   expect(points.map(brief)).toEqual([
@@ -71,7 +73,7 @@ test("a point's status follows from its own window's end", async () => {
   const { checkpoints, open } = setUp([sliding(3 * MINUTE, MINUTE)])
   const late = row(at(0), ['DE'], 1, { corrections: 1, correctedAt: at(2) })
   checkpoints.commit(0, [row(at(0), ['DE'], 1), late], { clocks: [liveClock(at(11))] })
-  const reader = await open()
+  const { reader } = await open()
   const window = sliding(3 * MINUTE, MINUTE)
   const statuses = async () => (await reader.range(TENANT, { metric: 'views', window, ...whole })).points.map(brief)
   expect(await statuses()).toEqual([
@@ -83,7 +85,7 @@ test("a point's status follows from its own window's end", async () => {
 
 test('what a window can be made of is said, and so is what cannot be', async () => {
   const { open } = setUp([sliding(60 * MINUTE, 5 * MINUTE), { kind: 'SESSION', gapMs: MINUTE }])
-  const reader = await open()
+  const { reader } = await open()
   const ask = (window: WindowSpec) => reader.range(TENANT, { metric: 'views', window, ...whole })
   await ask(tumbling(5 * MINUTE))
   await ask(tumbling(7_200 * MINUTE))
@@ -99,6 +101,29 @@ test('what a window can be made of is said, and so is what cannot be', async () 
   await expect(ask(tumbling(7_205 * MINUTE))).rejects.toMatchObject(refused)
   await expect(ask(tumbling(7 * MINUTE))).rejects.toMatchObject(refused)
   await expect(ask(sliding(5 * MINUTE, 10 * MINUTE))).rejects.toMatchObject({ code: 'BAD_INPUT' })
+})
+
+test('a day that slides by a minute is pushed from the live view, though its first minutes are hours old', async () => {
+  const day = sliding(24 * 60 * MINUTE, MINUTE)
+  const { checkpoints, olap, time, open } = setUp([day])
+  const { view, reader } = await open()
+  checkpoints.commit(0, [row(at(-1_380), ['DE'], 1), row(at(-120), ['DE'], 2)], { at: at(-120) })
+  view.sweep()
+  const updates = createPuller(await reader.subscribe(TENANT, { metric: 'views', window: day, last: 2 }))
+  await updates.pull()
+  checkpoints.commit(0, [row(at(0), ['DE'], 4)], { at: NOON })
+  const points = (await updates.pull()).flatMap((update) => update.points)
+  expect(points).toHaveLength(1_440)
+  const values = Map.groupBy(points, ({ value }) => value)
+  // From the first that holds this minute to the last that holds the oldest one; then those that hold only newer ones.
+  expect([7, 6, 4].map((value) => values.get(value)?.length)).toEqual([60, 1_260, 120])
+  expect(olap.state.questions).toBe(0)
+  time.now = at(26 * 60) + 1
+  view.sweep()
+  olap.catchUp()
+  await reader.range(TENANT, { metric: 'views', window: day, ...whole })
+  expect(olap.state.questions).toBe(1)
+  await updates.end()
 })
 
 const rows = fc.array(
@@ -117,7 +142,7 @@ test('ranges are the sums of their rows, whatever the window, from the live view
       checkpoints.leave(({ start }) => start < mark, [{ tenant: TENANT, metric: 'views', size: MINUTE, mark }])
       for (const { minute, country, events } of some) checkpoints.commit(0, [row(at(minute), [country], events)])
       olap.catchUp()
-      const reader = await open()
+      const { reader } = await open()
       const window = sliding(size * MINUTE, slide * MINUTE)
       const request = { metric: 'views', window, by: byAll ? ['country'] : [] }
       const { points } = await reader.range(TENANT, { ...request, ...whole })

@@ -1,5 +1,4 @@
 import type { Mark, SegmentRow } from '#schema/checkpoint.ts'
-import { liveRetention } from '#schema/limits.ts'
 
 interface Windows {
   tenant: string
@@ -11,10 +10,14 @@ interface Windows {
 }
 
 /**
- * Which windows are in the live state. One leaves a horizon after its last change and its end; the mark is the end of
- * the latest that left, and everything that ends at or before it is answered by the OLAP store from then on.
+ * Which slices are in the live state. One leaves when its retention has passed since its last change and its end; the
+ * mark is the end of the latest that left, and everything that ends at or before it is answered by the OLAP store from
+ * then on. `retentionOf`: see sliceRetention; it may change when a definition does.
  */
-export const createMarks = (known: readonly Mark[]) => {
+export const createMarks = (
+  known: readonly Mark[],
+  retentionOf: (tenant: string, metric: string, size: number) => number,
+) => {
   const all = new Map<string, Windows>()
   const windowsOf = (tenant: string, metric: string, size: number): Windows => {
     const key = `${tenant}\n${metric}\n${size}`
@@ -42,7 +45,7 @@ export const createMarks = (known: readonly Mark[]) => {
     /** Raises marks by the wall clock. */
     advance(now: number): void {
       for (const windows of all.values()) {
-        const retention = liveRetention(windows.size)
+        const retention = retentionOf(windows.tenant, windows.metric, windows.size)
         for (const [start, changedAt] of windows.changedAt) {
           const end = start + windows.size
           if (Math.max(changedAt, end) + retention >= now) continue

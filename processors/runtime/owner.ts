@@ -3,6 +3,7 @@ import type { Tracer } from '@opentelemetry/api'
 import { type Head, STATE_FORMAT } from '#schema/checkpoint.ts'
 import type { Hash128 } from '#schema/hash.ts'
 import type { PartitionReport } from '#schema/report.ts'
+import { sliceRetention } from '#schema/slice-retention.ts'
 import { inSpan, NO_TRACER } from '#schema/spans.ts'
 import { writeTrace } from '#schema/trace.ts'
 import { Fenced, type Logger, LogHole, type PartitionLog, type ReportExchange, type StateStore } from '../ports.ts'
@@ -73,7 +74,9 @@ const takeOver = async ({ partition, owner, state, seed }: OwnerDeps) => {
   }
   const revision = await state.claim(head, before.revision)
   const fold = new PartitionFold(seed, head.sequence)
-  const marks = createMarks(head.marks)
+  const marks = createMarks(head.marks, (tenant, metric, size) =>
+    sliceRetention(fold.tenants.get(tenant)?.definitions.get(metric)?.definition, size),
+  )
   await restoreState(state, head.manifest, fold, marks.note)
   return { head, revision, fold, marks }
 }
