@@ -12,7 +12,8 @@ export interface CompiledMetric {
   matches(line: EventLine): boolean
   /** What is measured, as its measure reads it; undefined where there is nothing. */
   read(line: EventLine): Measured
-  dims(line: EventLine): (string | null)[]
+  /** Puts the dimensions' values into a list, and answers it; without one it makes a new list. */
+  dims(line: EventLine, into?: (string | null)[]): (string | null)[]
 }
 
 const compare = (a: unknown, b: unknown): number | undefined => {
@@ -53,10 +54,20 @@ const conditionTest = ({ op, value: wanted }: Condition): ((value: unknown) => b
   }
 }
 
-/** Compiles dimensions to a reader of their values. */
-export const dimensionsReader = (fields: readonly string[]): ((line: EventLine) => (string | null)[]) => {
+/** Compiles dimensions to a reader of their values: see CompiledMetric.dims. */
+export const dimensionsReader = (fields: readonly string[]): CompiledMetric['dims'] => {
   const readers = fields.map(fieldReader)
-  return (line) => readers.map((reader) => shortText(reader(line)))
+  return (line, into = []) => {
+    for (let i = 0; i < readers.length; i++) into[i] = shortText(readers[i](line))
+    return into
+  }
+}
+
+/** One closure for all conditions: most metrics have none or one. */
+const conjunction = (conditions: readonly ((line: EventLine) => boolean)[]): ((line: EventLine) => boolean) => {
+  if (conditions.length === 0) return () => true
+  if (conditions.length === 1) return conditions[0]
+  return (line) => conditions.every((condition) => condition(line))
 }
 
 export const compileMetric = (definition: MetricDefinition): CompiledMetric => {
@@ -72,7 +83,7 @@ export const compileMetric = (definition: MetricDefinition): CompiledMetric => {
     definition,
     sizes: sliceSizes(definition),
     measure,
-    matches: (line) => conditions.every((condition) => condition(line)),
+    matches: conjunction(conditions),
     read: (line) => measure.read(measured(line)),
     dims: dimensionsReader(definition.dimensions),
   }

@@ -122,14 +122,21 @@ export const fieldReader = (field: string): ((line: EventLine) => unknown) => {
       return (line) => line.e.userId ?? line.e.anonymousId ?? line.key
   }
   const [root, ...path] = field.split('.')
-  return (line) => {
-    let value: unknown = root === 'properties' ? line.e.properties : line.e.context
-    for (const part of path) {
-      if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined
-      // Items of a list can be read by their place; how many there are is nothing that the event says.
-      if (Array.isArray(value) && part === 'length') return undefined
-      value = (value as Record<string, unknown>)[part]
-    }
-    return value
+  const rootOf: (line: EventLine) => Record<string, unknown> | undefined =
+    root === 'properties' ? ({ e }) => e.properties : ({ e }) => e.context
+  const [first] = path
+  // What no object inherits is an object's own wherever it is found: the common case, and the fast one.
+  if (path.length === 1 && !(first in Object.prototype)) return (line) => rootOf(line)?.[first]
+  return (line) => readPath(rootOf(line), path)
+}
+
+const readPath = (root: unknown, path: readonly string[]): unknown => {
+  let value = root
+  for (const part of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined
+    // Items of a list can be read by their place; how many there are is nothing that the event says.
+    if (Array.isArray(value) && part === 'length') return undefined
+    value = (value as Record<string, unknown>)[part]
   }
+  return value
 }

@@ -3,13 +3,14 @@ import { type CompiledMetric, compileMetric } from '#schema/compile-metric.ts'
 import type { EventLine } from '#schema/event.ts'
 import type { Measure } from '#schema/measures.ts'
 import { type MetricDefinition, sessionGaps } from '#schema/metric.ts'
+import { type SeriesName, SeriesNames } from './series-names.ts'
 import { SessionStore } from './sessions.ts'
 import { SliceStore } from './slices.ts'
 
 /** What one metric has read of an event. */
 export interface Prepared {
   metric: ActiveMetric
-  dims: (string | null)[]
+  series: SeriesName
   value: ReturnType<Measure['read']>
 }
 
@@ -26,12 +27,15 @@ export class ActiveMetric {
   readonly sequence: number
   readonly stores: readonly SliceStore[]
   readonly sessions: readonly SessionStore[]
+  private readonly names: SeriesNames
 
   constructor(definition: MetricDefinition, sequence: number) {
     const compiled = compileMetric(definition)
     const { measure } = compiled
     this.compiled = compiled
     this.sequence = sequence
+    // Looked up at each call: a test may put another one there.
+    this.names = new SeriesNames((line, into) => compiled.dims(line, into))
     this.stores = compiled.sizes.map((size) => new SliceStore(size, measure))
     this.sessions = sessionGaps(definition).map((gap) => new SessionStore({ gap, measure }))
   }
@@ -40,7 +44,7 @@ export class ActiveMetric {
   prepare(line: EventLine): Prepared | null {
     const { compiled } = this
     if (!compiled.matches(line)) return null
-    return { metric: this, dims: compiled.dims(line), value: compiled.read(line) }
+    return { metric: this, series: this.names.of(line), value: compiled.read(line) }
   }
 
   /** Never throws. */
@@ -50,8 +54,9 @@ export class ActiveMetric {
     watermark: number,
     storedAt: number,
   ): void {
-    const { dims, value } = prepared
-    for (const store of this.stores) store.add(time, dims, value, weight, watermark, storedAt)
+    const { series, value } = prepared
+    const { dims } = series
+    for (const store of this.stores) store.add(time, series, value, weight, watermark, storedAt)
     for (const store of this.sessions) store.add({ source, session, time, dims, value, weight, watermark })
   }
 
@@ -69,6 +74,12 @@ export class ActiveMetric {
     for (const store of this.stores) pending += store.pending
     for (const store of this.sessions) pending += store.pending
     return pending
+  }
+
+  /** See SliceStore.evict. */
+  evict(endedBefore: number, touchedBefore: number): void {
+    for (const store of this.stores) store.evict(endedBefore, touchedBefore)
+    this.names.forget()
   }
 
   /** Whether some window may end after `time`. */

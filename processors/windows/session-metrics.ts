@@ -87,8 +87,8 @@ export class SessionMetrics {
 const countEnd = (metric: ActiveMetric, line: EventLine, sign: 1 | -1, at: Parameters<CountSession>[2]): void => {
   const prepared = metric.prepare(line)
   if (!prepared) return
-  const { dims, value } = prepared
+  const { series, value } = prepared
   for (const store of metric.stores) {
-    store.add(line.time, dims, value, sign * line.weight, at.watermark, at.storedAt, sign)
+    store.add(line.time, series, value, sign * line.weight, at.watermark, at.storedAt, sign)
   }
 }

@@ -9,6 +9,7 @@ import {
   stateToJson,
 } from '#schema/measures.ts'
 import { seriesKey, sliceStart } from '#schema/metric.ts'
+import { nameOf, type SeriesName } from './series-names.ts'
 
 interface Series {
   dims: (string | null)[]
@@ -39,6 +40,7 @@ export class SliceStore {
   readonly size: number
   private readonly measure: Measure
   private readonly slices = new Map<number, Slice>()
+  private last: Slice | undefined
   private changed: { slice: Slice; series: Series }[] = []
 
   constructor(size: number, measure: Measure) {
@@ -49,7 +51,7 @@ export class SliceStore {
   /** Folds one event in, or takes back what one had added (`sign` -1; its weight is negative then). */
   add(
     time: number,
-    dims: (string | null)[],
+    name: SeriesName,
     value: Measured,
     weight: number,
     watermark: number,
@@ -58,7 +60,7 @@ export class SliceStore {
   ): void {
     const slice = this.sliceAt(sliceStart(time, this.size))
     slice.touchedAt = storedAt
-    const series = this.seriesOf(slice, dims)
+    const series = slice.series.get(name.key) ?? this.newSeries(slice, name)
     if (series.delta === null) {
       series.delta = { state: this.measure.empty(), events: 0, corrections: 0, correctedAt: Number.NEGATIVE_INFINITY }
       this.changed.push({ slice, series })
@@ -125,28 +127,27 @@ export class SliceStore {
       if (start + this.size > endedBefore || slice.touchedAt >= touchedBefore) continue
       if ([...slice.series.values()].some((series) => series.delta !== null)) continue
       this.slices.delete(start)
+      if (this.last === slice) this.last = undefined
     }
   }
 
   private sliceAt(start: number): Slice {
+    // Most events fall into the slice of the event before.
+    if (this.last?.start === start) return this.last
     let slice = this.slices.get(start)
     if (!slice) {
       slice = { start, series: new Map(), touchedAt: 0 }
       this.slices.set(start, slice)
     }
+    this.last = slice
     return slice
   }
 
   /** Past the cap a new series counts under OTHER. */
-  private seriesOf(slice: Slice, dims: (string | null)[]): Series {
-    const key = seriesKey(dims)
-    const known = slice.series.get(key)
-    if (known) return known
+  private newSeries(slice: Slice, { dims, key }: SeriesName): Series {
     if (slice.series.size >= LIMITS.seriesPerWindow && dims.some((dim) => dim !== OTHER)) {
-      return this.seriesOf(
-        slice,
-        dims.map(() => OTHER),
-      )
+      const other = nameOf(dims.map(() => OTHER))
+      return slice.series.get(other.key) ?? this.newSeries(slice, other)
     }
     const series: Series = { dims, total: this.measure.empty(), delta: null }
     slice.series.set(key, series)

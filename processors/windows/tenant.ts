@@ -128,7 +128,7 @@ export class TenantFold {
   /** Forgets what can change no more, or has not changed for long and adds up without being known. */
   evict(touchedBefore: number): void {
     const endedBefore = this.highest - this.settings.latenessHorizonMs
-    for (const { stores } of this.metrics.values()) for (const store of stores) store.evict(endedBefore, touchedBefore)
+    for (const metric of this.metrics.values()) metric.evict(endedBefore, touchedBefore)
     this.evictSessions()
   }
 
