@@ -51,6 +51,15 @@ export interface Ahead {
   sequence: number
 }
 
+/** A processor says about once a second why it cannot own a partition. */
+export interface PartitionRefusal {
+  partition: number
+  owner: string
+  /** In words, with what to do. */
+  reason: string
+  at: number
+}
+
 /** What the storage process says, about once a second and after every write. */
 export interface StorageReport {
   positions: number[]

@@ -40,6 +40,7 @@ export const BUCKETS = {
 /** Core NATS subjects of reports (nothing durable hangs on them). */
 export const processorReport = (partition: number): string => `millrace.report.processor.${partition}`
 export const PROCESSOR_REPORTS = 'millrace.report.processor.*'
+export const PARTITION_REFUSED = 'millrace.report.refused'
 export const STORAGE_REPORT = 'millrace.report.storage'
 /** Request/reply: questions to the OLAP writer. */
 export const OLAP_SUBJECT = 'millrace.olap'

@@ -34,7 +34,12 @@ const signature = (field: GraphQLField<unknown, unknown>, names: readonly string
     .sort()
 
 /** What Millrace adds to the contract. */
-const ADDED: ReadonlySet<string> = new Set(['Metric.sessionGap', 'MetricInput.sessionGap'])
+const ADDED: ReadonlySet<string> = new Set([
+  'PartitionStatus.holdsBack',
+  'PipelineStatus.heldBackBy',
+  'Metric.sessionGap',
+  'MetricInput.sessionGap',
+])
 
 const checkObject = (type: GraphQLNamedType, promised: GraphQLNamedType): void => {
   if (!isObjectType(type) || !isObjectType(promised)) return

@@ -1,9 +1,9 @@
 import { freshReports } from '#gateway/indicators/indicators.ts'
-import type { Clock } from '#schema/checkpoint.ts'
 import { LIVE_SOURCE } from '#schema/event.ts'
-import type { PartitionReport } from '#schema/report.ts'
-import { formatDuration } from '#schema/time.ts'
+import type { ClockReport } from '#schema/report.ts'
+import { compareText } from '#schema/text-order.ts'
 import type { Durability, GraphqlServices } from './context.ts'
+import { type Holding, heldBackBy, heldBy, lowestActive, type PartitionKnown } from './held-by.ts'
 
 /** Times are milliseconds since 1970. One for each partition and source of the tenant. */
 export interface PartitionStatus {
@@ -14,12 +14,16 @@ export interface PartitionStatus {
   pendingEvents: number
   lagSeconds: number
   idle: boolean
+  /** Its clock is the lowest active one of its source. */
+  holdsBack: boolean
   heldBy: string | null
 }
 
 export interface PipelineStatus {
   asOf: number
   partitions: PartitionStatus[]
+  /** One for each source, in words. */
+  heldBackBy: string[]
   eventsPerSecond: number
   eventProcessingLatencyP99: number
   consumerLagSeconds: number
@@ -31,50 +35,67 @@ export interface PipelineStatus {
   durability: Durability
 }
 
-/** Below this much lag, nothing holds a watermark back but the events themselves. */
-const NOTABLE_LAG_SECONDS = 2
-
-const heldBy = (
-  report: PartitionReport | undefined,
-  clock: Clock | undefined,
-  outOfOrdernessMs: number,
-): string | null => {
-  if (!report) return 'no processor owns the partition'
-  if (report.lagSeconds >= NOTABLE_LAG_SECONDS) return `${report.pendingEvents} events wait for the processor`
-  if (!clock) return null
-  if (clock.idle) return 'no events come: it follows the partitions that have some'
-  return `the newest event, less ${formatDuration(outOfOrdernessMs)}`
+/** What is known of a tenant's clocks, partition by partition; the last of those whose owner is away as well. */
+const knowledge = (tenant: string, { reports, clock, partitions }: GraphqlServices) => {
+  const heard = new Map(reports.partitions().map((report) => [report.partition, report]))
+  const present = new Set(freshReports(reports, clock).map(({ partition }) => partition))
+  return Array.from({ length: partitions }, (_, partition) => {
+    const report = heard.get(partition)
+    const known: PartitionKnown = {
+      partition,
+      report,
+      isOwned: present.has(partition),
+      refused: reports.refused(partition, clock.now()),
+    }
+    return { known, clocks: report?.clocks.filter((one) => one.tenant === tenant) ?? [] }
+  })
 }
 
-const ofPartition = (
-  partition: number,
-  report: PartitionReport | undefined,
-  tenant: string,
-  outOfOrdernessMs: number,
-): PartitionStatus[] => {
-  const clocks: (Clock | undefined)[] = report?.clocks.filter((clock) => clock.tenant === tenant) ?? []
-  return (clocks.length > 0 ? clocks : [undefined]).map((clock) => ({
-    partition,
+const statusOf = (known: PartitionKnown, clock: ClockReport | null, lowest: Holding | undefined): PartitionStatus => {
+  const report = known.isOwned ? known.report : undefined
+  return {
+    partition: known.partition,
     owner: report?.owner ?? null,
     source: clock?.source ?? LIVE_SOURCE,
     watermark: clock?.watermark ?? null,
     pendingEvents: report?.pendingEvents ?? 0,
     lagSeconds: report?.lagSeconds ?? 0,
     idle: clock?.idle ?? true,
-    heldBy: heldBy(report, clock, outOfOrdernessMs),
-  }))
+    holdsBack: lowest?.partitions.includes(known.partition) === true && clock?.idle === false,
+    heldBy: heldBy(known, clock, lowest),
+  }
+}
+
+/** Each clock, and in words who holds back each source; null where no event has come yet. */
+const clocksOf = (tenant: string, services: GraphqlServices) => {
+  const all = knowledge(tenant, services)
+  const flat = all.flatMap(({ known, clocks }) => clocks.map((clock) => ({ partition: known.partition, clock })))
+  const lowest = lowestActive(flat)
+  const sources = [...new Set(flat.map(({ clock }) => clock.source))].sort(compareText)
+  const said = sources.map((source) => {
+    const idle = flat.filter(({ clock }) => clock.source === source && clock.idle)
+    return heldBackBy(
+      source,
+      lowest.get(source),
+      idle.map(({ partition }) => partition),
+    )
+  })
+  return {
+    partitions: all.flatMap(({ known, clocks }) =>
+      (clocks.length > 0 ? clocks : [null]).map((clock) =>
+        statusOf(known, clock, lowest.get(clock?.source ?? LIVE_SOURCE)),
+      ),
+    ),
+    heldBackBy: said,
+  }
 }
 
 /** How the pipeline stands now, as far as a tenant may see it. */
 export const pipelineStatus = (tenant: string, services: GraphqlServices): PipelineStatus => {
-  const { reports, indicators, view, clock, partitions, durability, tenantSettings } = services
-  const byPartition = new Map(freshReports(reports, clock).map((report) => [report.partition, report]))
-  const { outOfOrdernessMs } = tenantSettings(tenant)
+  const { indicators, view, clock, durability } = services
   return {
     asOf: view.isReady() ? view.asOf() : clock.now(),
-    partitions: Array.from({ length: partitions }, (_, partition) =>
-      ofPartition(partition, byPartition.get(partition), tenant, outOfOrdernessMs),
-    ).flat(),
+    ...clocksOf(tenant, services),
     eventsPerSecond: view.eventsPerSecond(tenant),
     eventProcessingLatencyP99: indicators.eventProcessingLatencyP99() ?? 0,
     consumerLagSeconds: indicators.consumerLagSeconds(),

@@ -6,7 +6,7 @@ import { need } from './rights.ts'
 
 const addTypes = (builder: Builder) => {
   const partition = builder.objectRef<PartitionStatus>('PartitionStatus').implement({
-    description: 'heldBy: what keeps the watermark where it is, in words.',
+    description: 'heldBy: what keeps the watermark where it is, in words. docs/operations.md says what to do.',
     fields: (t) => ({
       partition: t.exposeInt('partition'),
       owner: t.exposeString('owner', { nullable: true }),
@@ -16,12 +16,18 @@ const addTypes = (builder: Builder) => {
       lagSeconds: t.exposeFloat('lagSeconds'),
       idle: t.exposeBoolean('idle'),
       heldBy: t.exposeString('heldBy', { nullable: true }),
+      holdsBack: t.exposeBoolean('holdsBack', {
+        description: 'Whether this clock is the lowest active one of its source: windows wait for it.',
+      }),
     }),
   })
   return builder.objectRef<PipelineStatus>('PipelineStatus').implement({
     fields: (t) => ({
       asOf: t.expose('asOf', { type: 'DateTime' }),
       partitions: t.expose('partitions', { type: [partition] }),
+      heldBackBy: t.exposeStringList('heldBackBy', {
+        description: 'In words, for each source: which partitions hold its watermark back, and which are idle.',
+      }),
       eventsPerSecond: t.exposeFloat('eventsPerSecond'),
       eventProcessingLatencyP99: t.exposeFloat('eventProcessingLatencyP99', {
         description:

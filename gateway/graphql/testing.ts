@@ -46,7 +46,12 @@ export const fakeServices = async ({ paceMs = 0 } = {}) => {
   const clock = { now: () => 1_767_268_800_000 }
   const view = createLiveView({ feed: checkpoints.feed, metrics, partitions, clock, log: { warn() {} } })
   await view.ready(1_000)
-  const reports: Reports = { partitions: () => [], storage: () => undefined, onReport: () => () => {} }
+  const reports: Reports = {
+    partitions: () => [],
+    refused: () => undefined,
+    storage: () => undefined,
+    onReport: () => () => {},
+  }
   const markers = { latencyP99: () => null, oldest: () => ({ settled: 0, shown: 0, stored: 0 }) }
   const collected: Parameters<Collect>[0][] = []
   const services: GraphqlServices = {

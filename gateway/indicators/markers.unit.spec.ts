@@ -36,6 +36,7 @@ const setUp = () => {
         clocks: [],
         at: state.silentSince ?? Date.now(),
       })),
+    refused: () => undefined,
     storage: () => undefined,
     onReport(listener) {
       reported = listener

@@ -17,7 +17,7 @@ const setUp = () => {
   const registry = new Registry()
   const values = { latency: null as number | null, dropRate: 0 }
   const markers = { latencyP99: () => values.latency, oldest: () => ({ settled: 1, shown: 2, stored: 3 }) }
-  const reports = { partitions: () => [], storage: () => undefined, onReport: () => () => {} }
+  const reports = { partitions: () => [], refused: () => undefined, storage: () => undefined, onReport: () => () => {} }
   const intake = { dropRate: () => values.dropRate }
   const indicators = createIndicators({ markers, intake, reports, clock: { now: () => 0 } })
   const arrived = createArrivalMetrics(registry)

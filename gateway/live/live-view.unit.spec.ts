@@ -9,7 +9,12 @@ const NOW = 1_767_268_800_000
 const setUp = async () => {
   const checkpoints = fakeCheckpoints(2)
   const said: PartitionReport[] = []
-  const reports: Reports = { partitions: () => said, storage: () => undefined, onReport: () => () => {} }
+  const reports: Reports = {
+    partitions: () => said,
+    refused: () => undefined,
+    storage: () => undefined,
+    onReport: () => () => {},
+  }
   const metrics = fakeMetricStore(definition())
   const clock = { now: () => NOW }
   const view = createLiveView({ feed: checkpoints.feed, metrics, partitions: 2, clock, reports, log: { warn() {} } })

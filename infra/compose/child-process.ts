@@ -17,6 +17,8 @@ export interface ChildOptions {
   /** One that does not report is ready when it runs. */
   reports: boolean
   onReady?: (ports: Ports) => void
+  /** What the child has to say to the person at the terminal. */
+  onNotice?: (text: string) => void
 }
 
 const READY_MS = 90_000
@@ -35,6 +37,9 @@ export const childService = (options: ChildOptions): Service => ({
     const spawned = new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject))
     const complaint = readOutput(child, options.log)
     const exited = reasonOf(child, complaint)
+    child.on('message', ({ notice }: { notice?: string }) => {
+      if (notice !== undefined) options.onNotice?.(notice)
+    })
     await spawned
     onPid(child.pid!)
     const onAbort = () => child.kill('SIGKILL')

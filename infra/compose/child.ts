@@ -9,6 +9,11 @@ export const reportReady = (ports: Record<string, number>): void => {
   process.send?.({ ready: true, ports })
 }
 
+/** A line for the person at the terminal, when the parent has one. */
+export const tellOperator = (text: string): void => {
+  process.send?.({ notice: text })
+}
+
 /**
  * Runs `stop` once on SIGTERM or SIGINT, or when the parent is gone, then ends the process. A stop that hangs is ended
  * after `deadlineMs`.

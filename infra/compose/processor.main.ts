@@ -5,7 +5,7 @@ import { type Config, loadConfig } from '#infra/config.ts'
 import { connectNats } from '#infra/nats/connect.ts'
 import { createLeases } from '#infra/nats/leases.ts'
 import { createPartitionLog } from '#infra/nats/log.ts'
-import { createReports, publishPartitionReport } from '#infra/nats/reports.ts'
+import { createReports, publishPartitionReport, publishRefusal } from '#infra/nats/reports.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
 import { createStateStore } from '#infra/nats/state.ts'
 import { STOP_TRACING_MS, startTracing } from '#infra/otel/tracing.ts'
@@ -13,9 +13,10 @@ import { type OwnerMetrics, runPartition } from '#processors/runtime/owner.ts'
 import { createProcessor } from '#processors/runtime/processor.ts'
 import { createTurns } from '#processors/runtime/turns.ts'
 import { startAdminServer } from './admin-server.ts'
-import { createLogger, onStop, reportReady } from './child.ts'
+import { createLogger, onStop, reportReady, tellOperator } from './child.ts'
 
 const STOP_MS = 10_000
+const REFUSALS_MS = 1_000
 
 const createMetrics = (registry: Registry): OwnerMetrics => {
   const duration = new Histogram({
@@ -63,10 +64,19 @@ const main = async (config: Config): Promise<void> => {
     importIdleMs: config.importIdleMs,
   }
   const turns = createTurns()
+  const reportRefusals = (): void => {
+    for (const [partition, reason] of processor.refused()) {
+      publishRefusal(nats.broker, { partition, owner, reason, at: Date.now() })
+    }
+  }
   const processor = createProcessor({
     partitions: deployment.partitions,
     leases,
     logger,
+    onRefused: (partition, reason) => {
+      tellOperator(`partition ${partition} is refused: ${reason}`)
+      reportRefusals()
+    },
     run: (partition, signal, onReady) =>
       runPartition(
         {
@@ -97,11 +107,15 @@ const main = async (config: Config): Promise<void> => {
   })
   // A processor that waits for partitions is ready: another one owns them.
   const admin = await startAdminServer(config.adminPort, config.host, registry, () =>
-    nats.nc.isClosed() ? ['the connection to NATS is closed'] : [],
+    nats.nc.isClosed()
+      ? ['the connection to NATS is closed']
+      : [...processor.refused()].map(([partition, reason]) => `partition ${partition} is refused: ${reason}`),
   )
+  const refusals = setInterval(reportRefusals, REFUSALS_MS)
   reportReady({ admin: admin.port })
   logger.info({ owner, admin: admin.port }, 'processor started')
   onStop(logger, STOP_MS + STOP_TRACING_MS, async () => {
+    clearInterval(refusals)
     await processor.stop()
     reports.stop()
     await admin.close()

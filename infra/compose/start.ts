@@ -149,7 +149,9 @@ const startChildren = async (
       port = ports.http ?? ports.admin ?? port
     }
     const args = () => toFlags({ ...config, ...address, [setting]: port })
-    await group.add(rank, childService({ name, main: mains[kind], args, log: group.log(name), reports: true, onReady }))
+    const onNotice = (text: string) => say(`${name}: ${text}`)
+    const options = { name, main: mains[kind], args, log: group.log(name), reports: true, onReady, onNotice }
+    await group.add(rank, childService(options))
     return port
   }
   const many = (rank: number, kind: 'gateway' | 'processor', count: number) =>

@@ -42,6 +42,7 @@ const join = async (id: string, { leaseMs = LEASE_MS, isReady, refuses }: Option
     partitions: PARTITIONS,
     leases,
     logger: silent,
+    onRefused: () => undefined,
     async run(partition, signal, onReady) {
       if (partition === refuses) throw new NewerFormat('the state is of a newer version')
       taken.push(partition)

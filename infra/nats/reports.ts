@@ -1,7 +1,10 @@
 import type { Reports } from '#gateway/ports.ts'
-import type { ClockReport, PartitionReport, StorageReport } from '#schema/report.ts'
-import { PROCESSOR_REPORTS, processorReport, STORAGE_REPORT } from '#schema/subjects.ts'
+import type { ClockReport, PartitionRefusal, PartitionReport, StorageReport } from '#schema/report.ts'
+import { PARTITION_REFUSED, PROCESSOR_REPORTS, processorReport, STORAGE_REPORT } from '#schema/subjects.ts'
 import type { Broker } from './broker.ts'
+
+/** A refusal is repeated every second. */
+const REFUSED_MS = 5_000
 
 /** The newest report of every partition and of storage. Nothing durable: a missed one is followed by the next. */
 export const createReports = (broker: Broker): Reports & { stop(): void } => {
@@ -19,12 +22,22 @@ export const createReports = (broker: Broker): Reports & { stop(): void } => {
     partitions.set(report.partition, known?.epoch === report.epoch ? withOmitted(report, known.clocks) : report)
     tell()
   })
+  const refusals = new Map<number, PartitionRefusal>()
+  const fromRefusing = broker.listen(PARTITION_REFUSED, (text) => {
+    const refusal = JSON.parse(text) as PartitionRefusal
+    refusals.set(refusal.partition, refusal)
+    tell()
+  })
   const fromStorage = broker.listen(STORAGE_REPORT, (text) => {
     storage = JSON.parse(text) as StorageReport
     tell()
   })
   return {
     partitions: () => [...partitions.values()].sort((a, b) => a.partition - b.partition),
+    refused(partition, now) {
+      const refusal = refusals.get(partition)
+      return refusal && now - refusal.at <= REFUSED_MS ? refusal.reason : undefined
+    },
     storage: () => storage,
     onReport(listener) {
       listeners.add(listener)
@@ -32,6 +45,7 @@ export const createReports = (broker: Broker): Reports & { stop(): void } => {
     },
     stop() {
       fromProcessors.stop()
+      fromRefusing.stop()
       fromStorage.stop()
     },
   }
@@ -46,6 +60,9 @@ const withOmitted = (report: PartitionReport, known: readonly ClockReport[]): Pa
 
 export const publishPartitionReport = (broker: Broker, report: PartitionReport): void =>
   broker.notify(processorReport(report.partition), JSON.stringify(report))
+
+export const publishRefusal = (broker: Broker, refusal: PartitionRefusal): void =>
+  broker.notify(PARTITION_REFUSED, JSON.stringify(refusal))
 
 export const publishStorageReport = (broker: Broker, report: StorageReport): void =>
   broker.notify(STORAGE_REPORT, JSON.stringify(report))

@@ -18,6 +18,8 @@ export interface ProcessorDeps {
    * has it.
    */
   run(partition: number, signal: AbortSignal, onReady: () => void): Promise<void>
+  /** A partition will not be owned here any more, and why. */
+  onRefused(partition: number, reason: string): void
   logger: Logger
 }
 
@@ -29,10 +31,11 @@ const leaseName = (partition: number): string => `partition-${partition}`
  * and not before the members have been the same for the time of a lease: who starts after a crash must not move anything
  * before the dead one is known to be dead.
  */
-export const createProcessor = ({ partitions, leases, run, logger }: ProcessorDeps) => {
+export const createProcessor = ({ partitions, leases, run, onRefused, logger }: ProcessorDeps) => {
   const all = Array.from({ length: partitions }, (_, partition) => partition)
   const running = new Map<number, { stop: AbortController; done: Promise<void> }>()
   const stopping = new AbortController()
+  const refused = new Map<number, string>()
   const changed = new Signal()
   let members = ''
   let membersSince = performance.now()
@@ -55,6 +58,8 @@ export const createProcessor = ({ partitions, leases, run, logger }: ProcessorDe
       if (error instanceof Fenced) logger.warn({ partition }, `fenced: ${error.message}`)
       else if (error instanceof NewerFormat) {
         logger.error({ partition }, `partition refused: ${error.message}`)
+        refused.set(partition, error.message)
+        onRefused(partition, error.message)
         await leases.decline(name)
       } else {
         logger.error({ partition, error: error instanceof Error ? error.stack : String(error) }, 'partition failed')
@@ -140,6 +145,8 @@ export const createProcessor = ({ partitions, leases, run, logger }: ProcessorDe
   const looping = loop()
 
   return {
+    /** Partitions that a newer version has written, and what was refused of them. */
+    refused: (): ReadonlyMap<number, string> => refused,
     owned: (): number[] => [...running.keys()].sort((a, b) => a - b),
     /** Is no member any more, commits what every partition has, gives the leases back. */
     async stop(): Promise<void> {

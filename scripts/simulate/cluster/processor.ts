@@ -18,6 +18,7 @@ export const startProcessor = (world: World, owner: string): Member => {
       partitions: world.partitions,
       leases,
       logger,
+      onRefused: () => undefined,
       run: (partition, signal, onReady) =>
         runPartition(
           {
