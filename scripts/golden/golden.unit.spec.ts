@@ -1,15 +1,11 @@
-import { globSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { readCase } from './case-file.ts'
+import { loadCases } from './cases.ts'
 import type { Restart } from './partition.ts'
 import { expectedOf, runCase, type Seen } from './run.ts'
+import { caseText } from './text.ts'
 
-const FOLDER = fileURLToPath(new URL('cases', import.meta.url))
-const CASES = globSync('*/*.json', { cwd: FOLDER })
-  .map((file) => file.replaceAll('\\', '/'))
-  .sort()
-  .map((file) => readCase(file.replace(/\.json$/, ''), readFileSync(`${FOLDER}/${file}`, 'utf8')))
+const CASES = loadCases()
 
 const KINDS: Restart[] = ['segments', 'merged']
 
@@ -25,32 +21,52 @@ const apartFromCuts = (seen: Seen): Seen =>
 /** Rows of one checkpoint add up in any order; those of different tenants and metrics may change places by a restart. */
 const inAnyOrder = (outputs: readonly string[]): string[][] => outputs.map((text) => text.split('\n').sort())
 
-describe.each(CASES)('$name: $says', (golden) => {
-  describe.each([1, 8])('with P = %i', (partitions) => {
-    const expected = expectedOf(golden, partitions)
+describe.each(CASES.map((golden) => ({ ...golden, differs: golden.flink ? ' (Flink differs)' : '' })))(
+  '$name: $says$differs',
+  (golden) => {
+    describe.each([1, 8])('with P = %i', (partitions) => {
+      const expected = expectedOf(golden, partitions)
 
-    test('it gives what is expected, and the same bytes on replay', async () => {
-      const { seen, outputs } = await runCase(golden, { partitions })
-      expect(seen).toEqual(expected)
-      expect((await runCase(golden, { partitions })).outputs).toEqual(outputs)
-    })
+      test('it gives what is expected, and the same bytes on replay', async () => {
+        const { seen, outputs } = await runCase(golden, { partitions })
+        expect(seen).toEqual(expected)
+        expect((await runCase(golden, { partitions })).outputs).toEqual(outputs)
+      })
 
-    test('a restart between any two steps changes nothing', async () => {
-      const outputs = inAnyOrder((await runCase(golden, { partitions })).outputs)
-      const check = async (what: string, restart: (step: number) => Restart | undefined): Promise<void> => {
-        const run = await runCase(golden, { partitions, restart })
-        expect({ seen: run.seen, outputs: inAnyOrder(run.outputs) }, what).toEqual({ seen: expected, outputs })
-      }
-      for (const kind of KINDS) {
-        for (const at of golden.steps.keys())
-          await check(`a restart after step ${at + 1} from ${kind}`, (step) => (step === at ? kind : undefined))
-        await check(`restarts after all steps from ${kind}`, () => kind)
-      }
-    })
+      test('a restart between any two steps changes nothing', async () => {
+        const outputs = inAnyOrder((await runCase(golden, { partitions })).outputs)
+        const check = async (what: string, restart: (step: number) => Restart | undefined): Promise<void> => {
+          const run = await runCase(golden, { partitions, restart })
+          expect({ seen: run.seen, outputs: inAnyOrder(run.outputs) }, what).toEqual({ seen: expected, outputs })
+        }
+        for (const kind of KINDS) {
+          for (const at of golden.steps.keys())
+            await check(`a restart after step ${at + 1} from ${kind}`, (step) => (step === at ? kind : undefined))
+          await check(`restarts after all steps from ${kind}`, () => kind)
+        }
+      })
 
-    test('fewer checkpoints give the same points', async () => {
-      const { seen } = await runCase(golden, { partitions, fewCheckpoints: true })
-      expect(apartFromCuts(seen)).toEqual(apartFromCuts(expected))
+      test('fewer checkpoints give the same points', async () => {
+        const { seen } = await runCase(golden, { partitions, fewCheckpoints: true })
+        expect(apartFromCuts(seen)).toEqual(apartFromCuts(expected))
+      })
     })
+  },
+)
+
+describe('docs/semantics.md', () => {
+  const doc = readFileSync(new URL('../../docs/semantics.md', import.meta.url), 'utf8')
+  const examples = [...doc.matchAll(/^```golden (\S+)\n(.*?)^```$/gms)].map(([, name, text]) => ({ name, text }))
+
+  test.each(examples)('its example $name is that case', ({ name, text }) => {
+    const golden = CASES.find((one) => one.name === name)
+    expect(text).toBe(golden ? `${caseText(golden)}\n` : `there is no case ${name}`)
+  })
+
+  test('it shows an example of every kind of rule, and names each case that Flink answers otherwise', () => {
+    const kinds = new Set(CASES.map(({ name }) => name.split('/')[0]))
+    expect(new Set(examples.map(({ name }) => name.split('/')[0]))).toEqual(kinds)
+    const differing = CASES.filter(({ flink }) => flink).map(({ name }) => name)
+    expect(differing.filter((name) => !doc.includes(name))).toEqual([])
   })
 })
