@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
+import { CHOICES } from '#scripts/chaos/dashboards.ts'
+import { STANDING } from '#scripts/chaos/definitions.ts'
 import type { ChaosReport } from '#scripts/chaos/report.ts'
 
 const MAIN = fileURLToPath(new URL('../scripts/chaos/chaos.main.ts', import.meta.url))
@@ -29,11 +31,15 @@ test('whatever breaks under load, each acknowledged event is stored once, and ev
   expect(code).toBe(0)
   expect(report).toMatchObject({ seed: SEED, lost: 0, duplicated: 0, windowsDifferent: 0 })
   const { acknowledged, retriesSeen, late, rejected, duplicatesFound, epochs, subscription, faultsDone } = report
+  const { definitions, windowsCompared } = report
   // It was a test at all: events came in, and all that can go wrong did.
-  for (const count of [acknowledged, retriesSeen, late, rejected, duplicatesFound]) expect(count).toBeGreaterThan(0)
+  for (const count of [acknowledged, retriesSeen, late, rejected, duplicatesFound, windowsCompared])
+    expect(count).toBeGreaterThan(0)
   expect(epochs).toBeGreaterThan(8)
-  expect(subscription).toMatchObject({ snapshots: 7, resets: 0, repeated: 0, backwards: 0 })
-  expect(subscription.connections).toBeGreaterThan(7)
+  // Each metric changed, and only who looks at one that changes had to begin anew.
+  expect(definitions).toBeGreaterThan(STANDING.length + 4)
+  expect(subscription).toMatchObject({ snapshots: CHOICES.length, repeated: 0, backwards: 0 })
+  expect(subscription.connections).toBeGreaterThan(CHOICES.length)
   for (const process of ['gateway', 'processor', 'storage', 'nats-server']) {
     expect(faultsDone[`kill ${process}`]).toBeGreaterThan(0)
     expect(faultsDone[`stop ${process}`]).toBeGreaterThan(0)

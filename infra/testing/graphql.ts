@@ -12,10 +12,11 @@ export const postGraphql = async <T>(
   key: string | null,
   body: BodyInit,
   extra: Record<string, string> = {},
+  signal?: AbortSignal,
 ): Promise<GraphqlAnswer<T>> => {
   const authorization: Record<string, string> = key === null ? {} : { authorization: `Bearer ${key}` }
   const headers = { 'content-type': 'application/json', ...authorization, ...extra }
-  const response = await fetch(url, { method: 'POST', headers, body })
+  const response = await fetch(url, { method: 'POST', headers, body, signal })
   return { status: response.status, ...((await response.json()) as object) }
 }
 
@@ -33,33 +34,46 @@ export const ask = async <T>(
 /** A point as clients get it. */
 export interface Point {
   windowStart: string
+  windowEnd: string
   dimensions: (string | null)[]
   value: number | null
+  detail?: unknown
   events: string
   status: string
   revision: number
 }
 
-export const POINT_FIELDS = 'windowStart dimensions value events status revision'
+export const POINT_FIELDS = 'windowStart windowEnd dimensions value events status revision'
 
 /** Name of a point: its window and its place among the dimensions. */
 export const pointKey = ({ windowStart, dimensions }: Pick<Point, 'windowStart' | 'dimensions'>): string =>
   JSON.stringify([windowStart, ...dimensions])
 
-/** Which windows of a metric. `by` absent: all dimensions. */
+/** A window as GraphQL takes it. */
+export type WindowInput = { tumbling: string } | { sliding: { size: string; slide: string } } | { session: string }
+
+/** Which windows of a metric. */
 export interface MetricChoice {
   name: string
-  window: string
+  /** A length alone: tumbling ones. */
+  window: string | WindowInput
+  /** Absent: all dimensions. */
   by?: string[]
 }
+
+/** A choice as variables of an operation. */
+export const choiceVariables = ({ window, ...rest }: MetricChoice) => ({
+  ...rest,
+  window: typeof window === 'string' ? { tumbling: window } : window,
+})
 
 interface Range {
   from: string
   to: string
 }
 
-const METRIC = `query ($name: String!, $window: Duration!, $by: [String!], $from: DateTime!, $to: DateTime!) {
-  metric(name: $name, window: { tumbling: $window }, by: $by, from: $from, to: $to, limit: 100000) {
+const METRIC = `query ($name: String!, $window: WindowInput!, $by: [String!], $from: DateTime!, $to: DateTime!) {
+  metric(name: $name, window: $window, by: $by, from: $from, to: $to, limit: 100000) {
     points { ${POINT_FIELDS} }
     truncated
   }
@@ -72,7 +86,7 @@ export const readMetric = async (
   range: Range,
 ): Promise<Map<string, Point>> => {
   const { metric } = await ask<{ metric: { points: Point[]; truncated: boolean } }>(product, METRIC, {
-    ...choice,
+    ...choiceVariables(choice),
     ...range,
   })
   if (metric.truncated) throw new Error(`more points of ${choice.name} than were asked for`)

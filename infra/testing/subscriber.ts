@@ -1,7 +1,7 @@
 import type { GraphQLFormattedError } from 'graphql'
 import { type Client, createClient } from 'graphql-ws'
 import { WebSocket } from 'ws'
-import { type MetricChoice, POINT_FIELDS, type Point, pointKey } from './graphql.ts'
+import { choiceVariables, type MetricChoice, POINT_FIELDS, type Point, pointKey } from './graphql.ts'
 import type { TestProduct } from './product.ts'
 
 interface Update {
@@ -28,12 +28,13 @@ export interface Subscriber extends AsyncDisposable {
   sees(what: string, condition: (points: ReadonlyMap<string, Point>) => boolean, deadlineMs?: number): Promise<void>
 }
 
-const SUBSCRIPTION = `subscription ($name: String!, $window: Duration!, $by: [String!], $last: Int!, $after: Cursor) {
-  metric(name: $name, window: { tumbling: $window }, by: $by, last: $last, after: $after) {
+const SUBSCRIPTION = `subscription ($name: String!, $window: WindowInput!, $by: [String!], $last: Int!, $after: Cursor) {
+  metric(name: $name, window: $window, by: $by, last: $last, after: $after) {
     kind cursor points { ${POINT_FIELDS} }
   }
 }`
-const LAST = 1_000
+/** As many as there may be. */
+const LAST = 10_000
 const AGAIN_MS = 100
 const DEADLINE_MS = 60_000
 
@@ -109,7 +110,7 @@ export const subscribe = async (
     leaving.signal.addEventListener('abort', leave)
     disconnect = leave
     try {
-      const variables = { ...choice, last: LAST, after: cursor }
+      const variables = { ...choiceVariables(choice), last: LAST, after: cursor }
       let counted = false
       for await (const { data, errors } of client.iterate<{ metric: Update }>({ query: SUBSCRIPTION, variables })) {
         if (errors || !data) return refuse(errors ?? [])

@@ -1,18 +1,18 @@
 /** What became of an identity, as far as its sender knows. */
 export type Fate = 'OPEN' | 'ACCEPTED' | 'REJECTED' | 'ABANDONED'
 
+export type Value = string | number | null
+
 /** An event that was sent at least once. */
 export interface Sent {
   id: string
+  source: string
   key: string
   name: string
   /** Event time, milliseconds since 1970; null where the sender leaves it to the gateway. */
   timeMs: number | null
   user: string
-  path: string
-  status: number
-  bytes: number
-  amount: number
+  properties: Record<string, Value>
   /** It must be turned down at the door. */
   refusable: boolean
   fate: Fate

@@ -4,9 +4,11 @@ import { connectNats } from '#infra/nats/connect.ts'
 import { openStore } from '#infra/testing/store.ts'
 import { startArena } from './arena.ts'
 import { type Book, createBook } from './book.ts'
+import { startChanges } from './changes.ts'
 import { type Dashboards, openDashboards } from './dashboards.ts'
-import { drained } from './evidence.ts'
+import { drained, readSettled } from './evidence.ts'
 import { createFaults, type Faults } from './faults.ts'
+import { createHistory, type History } from './history.ts'
 import { type Load, type LoadCounts, startLoad } from './load.ts'
 import { planFaults } from './plan.ts'
 import type { ChaosReport } from './report.ts'
@@ -38,9 +40,11 @@ const LOOK_MS = 500
 
 /** The verdict as soon as nothing is wrong, or after a while: dashboards and stores are told one after the other. */
 const settledVerdict = async (sources: VerdictSources, signal: AbortSignal): Promise<Verdict> => {
+  let { before } = sources
   for (const end = performance.now() + AGREES_MS; ; await delay(LOOK_MS, undefined, { signal })) {
-    const verdict = await reachVerdict(sources)
+    const verdict = await reachVerdict({ ...sources, before })
     if (problemsOf(verdict).length === 0 || performance.now() > end) return verdict
+    before = verdict.settled.clocks
   }
 }
 
@@ -51,15 +55,18 @@ interface Outcome {
   book: Book
   load: Load
   faults: Faults
+  history: History
   dashboards: Dashboards
   verdict: Verdict
 }
 
-const countsOf = ({ book, load, faults, dashboards, verdict }: Outcome) => ({
+const countsOf = ({ book, load, faults, history, dashboards, verdict }: Outcome) => ({
   acknowledged: book.count('ACCEPTED'),
   lost: verdict.lost.length,
   duplicated: verdict.duplicated.length,
   windowsDifferent: verdict.windows.length,
+  windowsCompared: verdict.windowsCompared,
+  definitions: [...history.of.values()].reduce((sum, versions) => sum + versions.length, 0),
   kills: faults.kills(),
   faults: Object.values(faults.done).reduce((sum, times) => sum + times, 0),
   retriesSeen: load.counts().retries,
@@ -85,6 +92,9 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   const nats = await connectNats(views[0].endpoints.nats, 'millrace chaos')
   await using _nats = { [Symbol.asyncDispose]: () => nats.nc.close() }
   await using store = await openStore(views[0])
+  const history = createHistory()
+  const changes = await startChanges({ seed, views, history, say: log })
+  await using _changes = { [Symbol.asyncDispose]: async () => changes.abort() }
   await using dashboards = await openDashboards(views)
   await using pipeline = watchPipeline(views)
   const book = createBook()
@@ -104,20 +114,24 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   await Promise.all([faults.run(planFaults(seed, seconds), signal), delay(seconds * 1_000, undefined, { signal })])
   say('the faults are over; all that was sent gets its verdicts')
   const allSettled = await load.end(LOAD_ENDS_MS)
+  const allDefined = await changes.end(LOAD_ENDS_MS)
   signal.throwIfAborted()
   say('waiting for processors and store')
+  const { clocks: before } = await readSettled(nats)
   const stuck = await drained(nats, store).then(
     () => [],
     (error: Error) => [error.message],
   )
-  const verdict = await settledVerdict({ nats, store, views, book, dashboards }, signal)
+  const verdict = await settledVerdict({ nats, store, views, book, dashboards, history, before }, signal)
 
   const problems = [
     ...stuck,
     ...(allSettled ? [] : [`${book.count('OPEN')} events had no verdict ${LOAD_ENDS_MS / 1_000} s after the faults`]),
+    ...(allDefined ? [] : [`a change of a metric had no answer ${LOAD_ENDS_MS / 1_000} s after the faults`]),
     ...problemsOf(verdict),
+    ...changes.problems,
     ...surprisesIn(load.counts()),
     ...pipeline.problems,
   ]
-  return { seed, seconds, ...countsOf({ book, load, faults, dashboards, verdict }), problems }
+  return { seed, seconds, ...countsOf({ book, load, faults, history, dashboards, verdict }), problems }
 }

@@ -1,25 +1,34 @@
-import type { MetricChoice } from '#infra/testing/graphql.ts'
+import type { MetricChoice, WindowInput } from '#infra/testing/graphql.ts'
 import type { TestProduct } from '#infra/testing/product.ts'
 import { type Subscriber, subscribe } from '#infra/testing/subscriber.ts'
-
-export const SIZES_MS = { PT1M: 60_000, PT1H: 3_600_000 } as const
+import { CHANGING } from './changes.ts'
+import { HOUR, MINUTE } from './definitions.ts'
 
 export interface Choice extends MetricChoice {
-  window: keyof typeof SIZES_MS
+  window: WindowInput
 }
 
 /** What dashboards look at. */
 export const CHOICES: readonly Choice[] = [
-  { name: 'page_views', window: 'PT1M', by: [] },
-  { name: 'page_views', window: 'PT1M', by: ['properties.path'] },
-  { name: 'page_views', window: 'PT1H' },
-  { name: 'active_users', window: 'PT1M', by: [] },
-  { name: 'conversions', window: 'PT1M', by: [] },
-  { name: 'revenue', window: 'PT1M', by: [] },
-  { name: 'bytes_served', window: 'PT1H', by: ['properties.status'] },
+  { name: 'page_views', window: MINUTE, by: [] },
+  { name: 'page_views', window: MINUTE, by: ['properties.path'] },
+  { name: 'page_views', window: HOUR },
+  { name: 'active_users', window: MINUTE, by: [] },
+  { name: 'conversions', window: MINUTE, by: [] },
+  { name: 'revenue', window: MINUTE, by: [] },
+  { name: 'bytes_served', window: HOUR, by: ['properties.status'] },
+  { name: CHANGING, window: MINUTE, by: [] },
+  { name: 'chaos_ended', window: MINUTE, by: [] },
+  { name: 'chaos_length', window: MINUTE },
 ]
 
-export const nameOf = ({ name, window, by }: Choice): string => `${name} ${window} by ${by?.join(', ') ?? 'all'}`
+const lengthOf = (window: WindowInput): string =>
+  Object.values(window)
+    .map((one) => JSON.stringify(one))
+    .join()
+
+export const nameOf = ({ name, window, by }: Choice): string =>
+  `${name} ${Object.keys(window)} ${lengthOf(window)} by ${by?.join(', ') ?? 'all'}`
 
 export interface SubscriptionCounts {
   connections: number
@@ -30,6 +39,8 @@ export interface SubscriptionCounts {
   repeated: number
   /** Points that went back to an earlier revision. */
   backwards: number
+  /** Points that were taken back: sessions that merged or moved. */
+  retracted: number
 }
 
 export interface Dashboards extends AsyncDisposable {
@@ -55,7 +66,7 @@ export const openDashboards = async (views: readonly TestProduct[]): Promise<Das
       for (const { subscriber } of all) subscriber.disconnect()
     },
     counts: () => {
-      const sum = { connections: 0, snapshots: 0, resets: 0, updates: 0, repeated: 0, backwards: 0 }
+      const sum = { connections: 0, snapshots: 0, resets: 0, updates: 0, repeated: 0, backwards: 0, retracted: 0 }
       for (const { subscriber } of all) {
         sum.connections += subscriber.connections()
         sum.snapshots += subscriber.kinds.SNAPSHOT
@@ -63,6 +74,7 @@ export const openDashboards = async (views: readonly TestProduct[]): Promise<Das
         sum.updates += subscriber.kinds.DELTA
         sum.repeated += subscriber.repeated.length
         sum.backwards += subscriber.backwards.length
+        for (const { status } of subscriber.points.values()) if (status === 'RETRACTED') sum.retracted++
       }
       return sum
     },

@@ -1,6 +1,6 @@
 import type { Nats } from '#infra/nats/connect.ts'
 import { createStateStore } from '#infra/nats/state.ts'
-import { ask, type MetricChoice, type Point, pointKey, readMetric } from '#infra/testing/graphql.ts'
+import { ask } from '#infra/testing/graphql.ts'
 import type { TestProduct } from '#infra/testing/product.ts'
 import { readSettlements } from '#infra/testing/settlements.ts'
 import type { Store } from '#infra/testing/store.ts'
@@ -9,10 +9,10 @@ import { logStream } from '#schema/subjects.ts'
 import { PARTITIONS } from './arena.ts'
 import type { StoredEvent, StoredLetter } from './judge.ts'
 import { orderProblems } from './order.ts'
-import { comparable, type Windows } from './windows.ts'
 
 const SETTLES_MS = 120_000
-const EVERY = Array.from({ length: PARTITIONS }, (_, partition) => partition)
+/** Every partition. */
+export const EVERY = Array.from({ length: PARTITIONS }, (_, partition) => partition)
 
 /** Resolves when all that stands in the log now is settled, and all of that is in the store. */
 export const drained = async (nats: Nats, store: Store): Promise<void> => {
@@ -39,19 +39,17 @@ export const drained = async (nats: Nats, store: Store): Promise<void> => {
   )
 }
 
-const CONTENT = ['path', 'status', 'bytes', 'amount'].map((name) =>
-  name === 'path' ? `properties->>'$.path'` : `(properties->>'$.${name}')::DOUBLE`,
-)
-
 /** All rows, partition by partition: an answer of the store has a limit. */
 export const readEvents = async (store: Store): Promise<StoredEvent[]> => {
   const all: StoredEvent[] = []
   for (const partition of EVERY) {
     const rows = await store.sql(
-      `SELECT id, session_id, name, epoch_ms(time)::DOUBLE, user_id, ${CONTENT} FROM raw_events WHERE "partition" = ${partition}`,
+      `SELECT id, source, session_id, name, epoch_ms(time)::DOUBLE, user_id, properties, sequence::DOUBLE
+       FROM raw_events WHERE "partition" = ${partition}`,
     )
-    for (const [id, key, name, timeMs, user, ...content] of rows as [string, string, string, number, string, ...[]][]) {
-      all.push({ id, key, name, timeMs, user, content })
+    type Row = [string, string, string, string, number, string, string, number]
+    for (const [id, source, key, name, timeMs, user, properties, sequence] of rows as Row[]) {
+      all.push({ id, source, key, name, timeMs, user, properties: JSON.parse(properties), partition, sequence })
     }
   }
   return all
@@ -67,31 +65,6 @@ export const readLetters = async (store: Store): Promise<StoredLetter[]> => {
   )
 }
 
-/** Points of a metric as SQL has them, in all dimensions. */
-export const readPoints = async (store: Store, view: 'minly_points' | 'hourly_points', metric: string) => {
-  const rows = await store.sql(
-    `SELECT window_start, dims, value, events::DOUBLE FROM ${view} WHERE metric = '${metric}'`,
-  )
-  return new Map(
-    (rows as [string, (string | null)[], number | null, number][]).map(([windowStart, dimensions, value, events]) => [
-      pointKey({ windowStart, dimensions }),
-      [comparable(value), events],
-    ]),
-  ) as Windows
-}
-
-const DAY_MS = 86_400_000
-
-/** Wherever the clocks of clients may stand. */
-const wholeRange = (): { from: string; to: string } => {
-  const [from, to] = [Date.now() - 5 * DAY_MS, Date.now() + 3 * DAY_MS].map((ms) => new Date(ms).toISOString())
-  return { from, to }
-}
-
-/** Query.metric of every window that there may be. A gateway that is still being started is asked again. */
-export const askWindows = (view: TestProduct, choice: MetricChoice): Promise<Map<string, Point>> =>
-  until(`an answer to ${choice.name}`, () => readMetric(view, choice, wholeRange()))
-
 /** Query.ledger of the whole run, as numbers. */
 export interface Ledger {
   accepted: number
@@ -99,6 +72,14 @@ export interface Ledger {
   late: number
   duplicate: number
   balanced: boolean
+}
+
+const DAY_MS = 86_400_000
+
+/** Wherever the clocks of clients may stand. */
+export const wholeRange = (): { from: string; to: string } => {
+  const [from, to] = [Date.now() - 5 * DAY_MS, Date.now() + 3 * DAY_MS].map((ms) => new Date(ms).toISOString())
+  return { from, to }
 }
 
 const LEDGER = `query ($from: DateTime!, $to: DateTime!) {
@@ -112,6 +93,9 @@ export const askLedger = async (view: TestProduct): Promise<Ledger> => {
   return { ...(Object.fromEntries(numbers) as Omit<Ledger, 'balanced'>), balanced }
 }
 
+/** Where the clocks of each partition stand, milliseconds since 1970, by source. */
+export type Clocks = readonly ReadonlyMap<string, number>[]
+
 export interface Settled {
   /** What should hold along the settlements and does not. */
   problems: string[]
@@ -119,15 +103,21 @@ export interface Settled {
   counted: number
   /** Owners that each partition has had, over all partitions. */
   epochs: number
+  clocks: Clocks
 }
 
+/** What all settlements say until now. */
 export const readSettled = async (nats: Nats): Promise<Settled> => {
-  const settled: Settled = { problems: [], counted: 0, epochs: 0 }
+  const clocks = EVERY.map(() => new Map<string, number>())
+  const settled: Settled = { problems: [], counted: 0, epochs: 0, clocks }
   for (const partition of EVERY) {
     const settlements = await readSettlements(nats, partition)
     settled.problems.push(...orderProblems(settlements))
     settled.epochs += settlements.at(-1)?.epoch ?? 0
-    for (const { totals } of settlements) for (const { C } of Object.values(totals)) settled.counted += C
+    for (const { totals, clocks: changed } of settlements) {
+      for (const { C } of Object.values(totals)) settled.counted += C
+      for (const { source, watermark } of changed) clocks[partition].set(source, watermark)
+    }
   }
   return settled
 }

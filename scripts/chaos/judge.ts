@@ -1,14 +1,13 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Sent } from './book.ts'
 
 /** A row of raw_events. */
-export interface StoredEvent {
-  id: string
-  key: string
-  name: string
+export interface StoredEvent extends Pick<Sent, 'id' | 'source' | 'key' | 'name' | 'properties'> {
   timeMs: number
   user: string | null
-  /** Path, status, bytes and amount as they stand in the row's properties. */
-  content: (string | number | null)[]
+  /** Its place in the log. */
+  partition: number
+  sequence: number
 }
 
 /** A row of dead_letters. */
@@ -41,15 +40,13 @@ const countById = (rows: Iterable<{ id: string }>): Map<string, number> => {
   return counts
 }
 
-const contentOf = ({ name, path, status, bytes, amount }: Sent): StoredEvent['content'] =>
-  name === 'conversion' ? [null, null, null, amount] : [path, status, bytes, null]
-
 const differs = (row: StoredEvent, sent: Sent): boolean =>
+  row.source !== sent.source ||
   row.key !== sent.key ||
   row.name !== sent.name ||
   row.user !== sent.user ||
   (sent.timeMs !== null && row.timeMs !== sent.timeMs) ||
-  JSON.stringify(row.content) !== JSON.stringify(contentOf(sent))
+  !isDeepStrictEqual(row.properties, sent.properties)
 
 /** The rule of docs/semantics.md. A watermark is never ahead of the clock, which is the same one for all here. */
 const isLate = ({ code, timeMs, watermarkMs, storedMs }: StoredLetter, horizonMs: number): boolean =>

@@ -11,10 +11,8 @@ const sent = (id: string, fields: Partial<Sent> = {}): Sent => ({
   name: 'page_view',
   timeMs: T0,
   user: 'u1',
-  path: '/',
-  status: 200,
-  bytes: 10,
-  amount: 0,
+  source: 'live',
+  properties: { path: '/', status: 200 },
   refusable: false,
   fate: 'ACCEPTED',
   ...fields,
@@ -25,7 +23,10 @@ const row = (id: string, fields: Partial<StoredEvent> = {}): StoredEvent => ({
   name: 'page_view',
   timeMs: T0,
   user: 'u1',
-  content: ['/', 200, 10, null],
+  source: 'live',
+  properties: { path: '/', status: 200 },
+  partition: 0,
+  sequence: 1,
   ...fields,
 })
 const letter = (id: string, fields: Partial<StoredLetter> = {}): StoredLetter => ({
@@ -64,8 +65,9 @@ test('two sessions may not share an id here, but a stored key must be the one th
 test.each([
   ['another time', row('a', { timeMs: T0 + 1 })],
   ['another name', row('a', { name: 'ping' })],
+  ['another source', row('a', { source: 'import' })],
   ['another user', row('a', { user: null })],
-  ['other properties', row('a', { content: ['/', 404, 10, null] })],
+  ['other properties', row('a', { properties: { path: '/', status: 404 } })],
 ])('an event that is stored with %s is strange', (_, stored) => {
   expect(judge(book(sent('a')), [stored], [], HORIZON).strange).toEqual(['a'])
 })

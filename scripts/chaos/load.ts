@@ -83,9 +83,9 @@ export const startLoad = ({ seed, rate, gateways, writeKey, book }: LoadOptions)
   /** One try; the events whose fate is known then have it. */
   const attempt = async (items: readonly Item[], random: Random): Promise<number> => {
     const timeout = AbortSignal.timeout(random.whole(REQUEST_MS.least, REQUEST_MS.most))
-    const texts = items.map(({ json }) => json)
+    const batch = { source: items[0].event.source, events: items.map(({ json }) => json) }
     const signal = AbortSignal.any([timeout, aborted.signal])
-    const answer = await post(random.pick(gateways), random.pick(WAYS), writeKey, texts, signal)
+    const answer = await post(random.pick(gateways), random.pick(WAYS), writeKey, batch, signal)
     if (random.chance(DROP_ANSWER)) {
       counts.answersDropped++
       return 0

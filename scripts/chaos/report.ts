@@ -12,6 +12,10 @@ export interface ChaosReport {
   duplicated: number
   /** Windows that somebody (store, query, dashboard) has otherwise than counted anew. */
   windowsDifferent: number
+  /** Windows that were compared, as often as somebody said something of them. */
+  windowsCompared: number
+  /** Definitions of metrics, each change and deletion as one. */
+  definitions: number
   kills: number
   /** All of them, kills included. */
   faults: number

@@ -13,8 +13,8 @@ export type Way = (typeof WAYS)[number]
 
 const RECEIPT = 'accepted shed rejected verdicts { index status code message retryable retryAfterMs }'
 const MUTATIONS = {
-  trackBatch: `mutation ($events: JSON!) { receipt: trackBatch(events: $events) { ${RECEIPT} } }`,
-  trackEvents: `mutation ($events: [EventInput!]!) { receipt: trackEvents(events: $events) { ${RECEIPT} } }`,
+  trackBatch: `mutation ($events: JSON!, $source: String!) { receipt: trackBatch(events: $events, source: $source) { ${RECEIPT} } }`,
+  trackEvents: `mutation ($events: [EventInput!]!, $source: String!) { receipt: trackEvents(events: $events, source: $source) { ${RECEIPT} } }`,
 }
 
 interface GraphqlBody {
@@ -33,22 +33,23 @@ const readGraphql = (status: number, text: string): Answer => {
   return { kind: 'refused', reason }
 }
 
-/** Sends events, JSON each. Whatever goes wrong on the way is an answer too. */
+/** Sends events of one source, JSON each. Whatever goes wrong on the way is an answer too. */
 export const post = async (
   gateway: Gateway,
   way: Way,
   writeKey: string,
-  events: readonly string[],
+  { source, events }: { source: string; events: readonly string[] },
   signal: AbortSignal,
 ): Promise<Answer> => {
   const isGraphql = way === 'trackBatch' || way === 'trackEvents'
   const list = `[${events.join(',')}]`
   const body = isGraphql
-    ? `{"query":${JSON.stringify(MUTATIONS[way])},"variables":{"events":${list}}}`
+    ? `{"query":${JSON.stringify(MUTATIONS[way])},"variables":{"events":${list},"source":"${source}"}}`
     : way === 'array'
       ? list
       : events.join('\n')
   const url = new URL(isGraphql ? gateway.graphql : gateway.collector)
+  if (!isGraphql) url.searchParams.set('source', source)
   const headers = {
     authorization: `Bearer ${writeKey}`,
     'content-type': way === 'ndjson' ? 'application/x-ndjson' : 'application/json',

@@ -1,0 +1,85 @@
+import type { Point } from '#infra/testing/graphql.ts'
+import type { TestProduct } from '#infra/testing/product.ts'
+import type { Store } from '#infra/testing/store.ts'
+import { CHANGING, COMING } from './changes.ts'
+import { disagreements, foundIn } from './compare.ts'
+import { CHOICES, type Dashboards, nameOf } from './dashboards.ts'
+import { BUILTIN, type Definition, HOUR, MINUTE, STANDING } from './definitions.ts'
+import type { Statement } from './expectations.ts'
+import type { History } from './history.ts'
+import { askWindows, readPoints, readVersion } from './points.ts'
+
+export interface Tellers {
+  store: Store
+  views: readonly TestProduct[]
+  dashboards: Dashboards
+  history: History
+}
+
+const has = ({ windows }: Definition, window: object): boolean =>
+  windows.some((one) => JSON.stringify(one) === JSON.stringify(window))
+
+/** Definitions that can be read now. */
+const current = (history: History): Definition[] =>
+  [CHANGING, COMING].flatMap((name) => history.of.get(name)?.at(-1)?.definition ?? [])
+
+/** What SQL says of minutes and hours. */
+const ofViews = async ({ store, history }: Tellers): Promise<Statement[]> => {
+  const statements: Statement[] = []
+  for (const definition of [...BUILTIN, ...STANDING, ...current(history)]) {
+    for (const [view, window] of [
+      ['minly_points', MINUTE],
+      ['hourly_points', HOUR],
+    ] as const) {
+      if (!has(definition, window)) continue
+      const { name } = definition
+      statements.push({
+        who: `${view} of ${name}`,
+        metric: name,
+        question: { window },
+        found: await readPoints(store, view, name),
+      })
+    }
+  }
+  return statements
+}
+
+/** What the tables have of versions that have been replaced. */
+const ofVersions = async ({ store, history }: Tellers): Promise<Statement[]> => {
+  const statements: Statement[] = []
+  for (const name of [CHANGING, COMING]) {
+    for (const { version, definition } of history.of.get(name) ?? []) {
+      const found = await readVersion(store, name, version, definition?.measure ?? { count: true })
+      const who = `minly_aggs of ${name} ${version}`
+      statements.push({ who, metric: name, version, question: { window: MINUTE }, found })
+    }
+  }
+  return statements
+}
+
+/** What gateways answer and what dashboards were pushed last; and where those differ in how far a window has come. */
+const ofGateways = async ({ views, dashboards }: Tellers): Promise<{ statements: Statement[]; lines: string[] }> => {
+  const statements: Statement[] = []
+  const lines: string[] = []
+  for (const choice of CHOICES) {
+    const add = (who: string, points: ReadonlyMap<string, Point>) => {
+      statements.push({ who, metric: choice.name, question: choice, found: foundIn(points) })
+    }
+    const { subscriber } = dashboards.all.find((one) => one.choice === choice)!
+    add(`pushed ${nameOf(choice)}`, new Map(subscriber.points))
+    for (const view of views) {
+      const who = `Query.metric of ${nameOf(choice)} at ${view.endpoints.graphql}`
+      const asked = await askWindows(view, choice)
+      add(who, asked)
+      lines.push(...disagreements(asked, subscriber.points).map((line) => `${who} and pushed: ${line}`))
+    }
+  }
+  return { statements, lines }
+}
+
+/** All that anybody says of windows. */
+export const readStatements = async (tellers: Tellers): Promise<{ statements: Statement[]; lines: string[] }> => {
+  const stored = [...(await ofViews(tellers)), ...(await ofVersions(tellers))]
+  const { statements, lines } = await ofGateways(tellers)
+  return { statements: [...stored, ...statements], lines }
+}
