@@ -42,7 +42,12 @@ const step = z.union([
   z.strictObject({ ...note, at: text, tick: text, tenant, source: text.default('live'), key: text.optional() }),
   z.strictObject({ ...note, define: z.record(text, metric), tenant }),
   z.strictObject({ ...note, delete: text, version: z.int(), tenant }),
-  z.strictObject({ ...note, settings: z.strictObject({ horizon: text, outOfOrderness: text }), tenant }),
+  z.strictObject({
+    ...note,
+    /** Without a version they are newer than all before. */
+    settings: z.strictObject({ horizon: text, outOfOrderness: text, version: z.int().optional() }),
+    tenant,
+  }),
   show,
   /** All dead letters so far, in order of arrival, as renderLate writes them. */
   z.strictObject({ ...note, late: z.array(text) }),

@@ -110,11 +110,12 @@ export const buildLog = (golden: GoldenCase, partitions: number): CaseMessage[][
     if ('delete' in step)
       return control({ kind: 'deleteMetric', tenant: step.tenant, name: step.delete, version: step.version })
     if (!('settings' in step)) return []
-    const { horizon, outOfOrderness } = step.settings
+    const { horizon, outOfOrderness, version = settingsVersion + 1 } = step.settings
+    settingsVersion = Math.max(settingsVersion, version)
     return control({
       kind: 'tenant',
       tenant: step.tenant,
-      version: ++settingsVersion,
+      version,
       latenessHorizonMs: parseLength(horizon),
       outOfOrdernessMs: parseLength(outOfOrderness),
     })

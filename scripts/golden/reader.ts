@@ -18,8 +18,11 @@ const MOST_POINTS = 100_000
 export const createCatalog = () => {
   const metrics = fakeMetricStore()
   const horizons = new Map<string, number>()
-  const put = async (tenant: string, definition: MetricDefinition, deleted: boolean): Promise<void> =>
-    void (await metrics.put(tenant, { definition, deleted, active: true }, metrics.get(tenant, definition.name)))
+  const put = async (tenant: string, definition: MetricDefinition, deleted: boolean): Promise<void> => {
+    const known = metrics.get(tenant, definition.name)
+    if (known && known.definition.version >= definition.version) return
+    await metrics.put(tenant, { definition, deleted, active: true }, known)
+  }
   return {
     metrics,
     horizonMs: (tenant: string): number => horizons.get(tenant) ?? DEFAULT_LATENESS_HORIZON_MS,
@@ -29,7 +32,8 @@ export const createCatalog = () => {
     /** Takes in what a step changes. */
     async step(step: CaseStep): Promise<void> {
       if ('define' in step) await this.define(step.tenant, step.define)
-      if ('settings' in step) horizons.set(step.tenant, parseLength(step.settings.horizon))
+      if ('settings' in step && step.settings.version === undefined)
+        horizons.set(step.tenant, parseLength(step.settings.horizon))
       const known = 'delete' in step ? metrics.get(step.tenant, step.delete) : undefined
       if ('delete' in step && known) await put(step.tenant, { ...known.definition, version: step.version }, true)
     },
