@@ -26,7 +26,7 @@ const ndjson = (items: readonly unknown[]): Uint8Array[] => {
   }
   for (const item of items) {
     const line = JSON.stringify(item)
-    const size = encoder.encode(line).length + 1
+    const size = Buffer.byteLength(line) + 1
     if (bytes + size > MESSAGE_BYTES) close()
     lines.push(line)
     bytes += size
@@ -38,9 +38,10 @@ const ndjson = (items: readonly unknown[]): Uint8Array[] => {
 const groupBy = <T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> => {
   const groups = new Map<string, T[]>()
   for (const item of items) {
-    const group = groups.get(key(item))
+    const name = key(item)
+    const group = groups.get(name)
     if (group) group.push(item)
-    else groups.set(key(item), [item])
+    else groups.set(name, [item])
   }
   return groups
 }

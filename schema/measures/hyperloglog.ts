@@ -43,9 +43,14 @@ export class Registers {
   }
 
   /** Those that are set. */
-  *packed(): Generator<number> {
-    if (this.sparse) for (const [index, rank] of this.sparse) yield index * RANKS + rank
-    else for (const [index, rank] of this.dense!.entries()) if (rank > 0) yield index * RANKS + rank
+  packed(): number[] {
+    const packed: number[] = []
+    if (this.sparse) for (const [index, rank] of this.sparse) packed.push(index * RANKS + rank)
+    else {
+      const dense = this.dense!
+      for (let index = 0; index < REGISTERS; index++) if (dense[index] > 0) packed.push(index * RANKS + dense[index])
+    }
+    return packed
   }
 
   private widen(): void {

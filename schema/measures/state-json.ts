@@ -27,7 +27,7 @@ export interface MeasureJson {
 const sketchToJson = ({ uniques, buckets, top }: Sketch): MeasureJson => {
   const json: MeasureJson = {}
   if (uniques && uniques.members.size > 0) json.members = [...uniques.members]
-  if (uniques?.registers) json.registers = [...uniques.registers.packed()]
+  if (uniques?.registers) json.registers = uniques.registers.packed()
   if (buckets && buckets.size > 0) json.buckets = [...buckets]
   if (top && top.counts.size > 0) json.items = [...top.counts]
   if (top && top.error > 0) json.error = top.error
