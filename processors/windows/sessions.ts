@@ -1,6 +1,13 @@
 import { OTHER, type SessionRow } from '#schema/checkpoint.ts'
 import { LIMITS, MOST_SESSION_MS } from '#schema/limits.ts'
-import { type Measure, type MeasureState, mergeState, stateFromJson, stateToJson } from '#schema/measures.ts'
+import {
+  type Measure,
+  type MeasureState,
+  mergeState,
+  sketchSize,
+  stateFromJson,
+  stateToJson,
+} from '#schema/measures.ts'
 import { seriesKey } from '#schema/metric.ts'
 import { placeOf, type Session, type SessionSeries } from './session.ts'
 import type { RowHead } from './slices.ts'
@@ -26,6 +33,9 @@ export interface SessionStoreOptions {
   onChange?: (session: Session) => void
 }
 
+/** Numbers of a sketch that take about as much as a row does without. */
+const SKETCH_OF_A_ROW = 16
+
 const NO_SESSIONS: readonly Session[] = []
 
 /**
@@ -40,6 +50,7 @@ export class SessionStore {
   private readonly sources = new Map<string, Map<string, Session[]>>()
   private changed: { session: Session; series: SessionSeries }[] = []
   private retracted: Omit<SessionRow, keyof RowHead | 'gap'>[] = []
+  private cost = 0
   private latestEnd = Number.NEGATIVE_INFINITY
   /** What a row says stands for itself: there is no total beside it. */
   private readonly nothing: MeasureState
@@ -78,9 +89,9 @@ export class SessionStore {
     for (const series of session.series.values()) this.touch(session, series)
   }
 
-  /** Series with changes that no checkpoint has yet. */
+  /** Series with changes that no checkpoint has yet; one with a large sketch counts as many. */
   get pending(): number {
-    return this.changed.length + this.retracted.length
+    return this.cost + this.retracted.length
   }
 
   /** Rows of what has changed since the last call. */
@@ -99,6 +110,7 @@ export class SessionStore {
     }
     this.changed = []
     this.retracted = []
+    this.cost = 0
     return rows
   }
 
@@ -235,6 +247,7 @@ export class SessionStore {
     if (series.changed) return
     series.changed = true
     this.changed.push({ session, series })
+    this.cost += 1 + Math.floor(sketchSize(series.state) / SKETCH_OF_A_ROW)
   }
 
   private noteEnd({ last }: Session): void {

@@ -273,3 +273,15 @@ describe('in any order of arrival, with restarts between', () => {
     )
   })
 })
+
+it('a session with a large sketch stands for as many series as its row is large', () => {
+  const uniques = metric({
+    measure: { kind: 'UNIQUES', field: 'properties.page' },
+    windows: [{ kind: 'SESSION', gapMs: GAP * 1_000 }],
+  })
+  const harness = new FoldHarness().define(uniques)
+  const pages = Array.from({ length: 320 }, (_, i) => visit(`e${i}`, 1, { properties: { page: i } }))
+  harness.frame(10, ...pages)
+  harness.append(11, visit('one more', 2, { properties: { page: 'one more' } }))
+  expect(harness.fold.pendingSeries).toBe(1 + 321 / 16 - (321 % 16) / 16)
+})

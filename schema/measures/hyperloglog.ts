@@ -42,6 +42,11 @@ export class Registers {
     for (const packed of from.packed()) this.raise(packed)
   }
 
+  /** How many are kept: those that are set, or all of them. */
+  get size(): number {
+    return this.sparse?.size ?? REGISTERS
+  }
+
   /** Those that are set. */
   packed(): number[] {
     const packed: number[] = []

@@ -33,6 +33,13 @@ export const sketchOf = (state: MeasureState): Sketch => {
   return state.sketch
 }
 
+/** About how many numbers and words a sketch holds: what it costs to write it. */
+export const sketchSize = ({ sketch }: MeasureState): number => {
+  if (!sketch) return 0
+  const { uniques, buckets, top } = sketch
+  return (uniques?.members.size ?? 0) + (uniques?.registers?.size ?? 0) + (buckets?.size ?? 0) + (top?.counts.size ?? 0)
+}
+
 export const widenRange = (state: MeasureState, min: number, max: number): void => {
   if (!state.range) state.range = { min, max }
   else {
