@@ -3,6 +3,7 @@ import type { EventLine } from '#schema/event.ts'
 import { DEFAULT_LATENESS_HORIZON_MS, DEFAULT_OUT_OF_ORDERNESS_MS } from '#schema/limits.ts'
 import { ActiveMetric, type Changes, type Prepared } from './active-metric.ts'
 import { IdentityTable } from './identities.ts'
+import { MetricIndex } from './metric-index.ts'
 import { SessionMetrics } from './session-metrics.ts'
 import type { SessionStore } from './sessions.ts'
 import { SourceClock } from './watermark.ts'
@@ -15,7 +16,7 @@ export class TenantFold {
   readonly identities = new Map<string, IdentityTable>()
   readonly definitions = new Map<string, DefinitionState>()
   readonly metrics = new Map<string, ActiveMetric>()
-  private byEvent = new Map<string, ActiveMetric[]>()
+  private index: MetricIndex | undefined
   private readonly sessions: SessionMetrics
   /** Changes of definitions that were replaced since the last checkpoint. */
   private replaced: Changes = { rows: [], sessions: [] }
@@ -56,7 +57,7 @@ export class TenantFold {
     if (known && known.definition.version >= definition.version) return null
     this.replace(definition.name)
     if (!deleted) this.metrics.set(definition.name, new ActiveMetric(definition, sequence))
-    this.byEvent.clear()
+    this.index = undefined
     const remembered = this.sessions.define(state)
     this.definitions.set(definition.name, remembered)
     return remembered
@@ -80,12 +81,8 @@ export class TenantFold {
    * so that an event is in all of its windows or in none.
    */
   prepare(line: EventLine): Prepared[] {
-    const prepared: Prepared[] = []
-    for (const metric of this.metricsOf(line.e.name)) {
-      const one = metric.prepare(line)
-      if (one) prepared.push(one)
-    }
-    return prepared
+    this.index ??= new MetricIndex([...this.metrics.values()])
+    return this.index.prepare(line)
   }
 
   /** Never throws. */
@@ -167,16 +164,5 @@ export class TenantFold {
     if (!changes) return
     this.replaced.rows.push(...changes.rows)
     this.replaced.sessions.push(...changes.sessions)
-  }
-
-  private metricsOf(event: string): ActiveMetric[] {
-    let matching = this.byEvent.get(event)
-    if (!matching) {
-      const wanted = ({ compiled }: ActiveMetric) => ['*', event].includes(compiled.definition.event)
-      matching = [...this.metrics.values()].filter(wanted)
-      // Names come from clients: the cache must not grow with what they invent.
-      if (this.byEvent.size < 1_000) this.byEvent.set(event, matching)
-    }
-    return matching
   }
 }
