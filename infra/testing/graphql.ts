@@ -37,13 +37,13 @@ export interface Point {
   windowEnd: string
   dimensions: (string | null)[]
   value: number | null
-  detail?: unknown
+  detail: unknown
   events: string
   status: string
   revision: number
 }
 
-export const POINT_FIELDS = 'windowStart windowEnd dimensions value events status revision'
+export const POINT_FIELDS = 'windowStart windowEnd dimensions value detail events status revision'
 
 /** Name of a point: its window and its place among the dimensions. */
 export const pointKey = ({ windowStart, dimensions }: Pick<Point, 'windowStart' | 'dimensions'>): string =>

@@ -44,6 +44,7 @@ const point = (fields: Partial<Point>): Point => ({
   windowEnd: new Date(END).toISOString(),
   dimensions: [],
   value: 1,
+  detail: null,
   events: '1',
   status: 'COMPLETE',
   revision: 1,
@@ -55,7 +56,7 @@ test('points that were taken back say nothing any more', () => {
     ['a', point({})],
     ['b', point({ status: 'RETRACTED', events: '0', value: null })],
   ])
-  expect(foundIn(points)).toEqual(new Map([['a', { endMs: END, events: 1, value: 1, detail: undefined }]]))
+  expect(foundIn(points)).toEqual(new Map([['a', { endMs: END, events: 1, value: 1, detail: null }]]))
 })
 
 test('two that have a point must agree on its status and revision', () => {

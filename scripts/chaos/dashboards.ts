@@ -2,7 +2,7 @@ import type { MetricChoice, WindowInput } from '#infra/testing/graphql.ts'
 import type { TestProduct } from '#infra/testing/product.ts'
 import { type Subscriber, subscribe } from '#infra/testing/subscriber.ts'
 import { CHANGING } from './changes.ts'
-import { HOUR, MINUTE } from './definitions.ts'
+import { HOUR, MINUTE, SLIDING } from './definitions.ts'
 
 export interface Choice extends MetricChoice {
   window: WindowInput
@@ -18,6 +18,13 @@ export const CHOICES: readonly Choice[] = [
   { name: 'revenue', window: MINUTE, by: [] },
   { name: 'bytes_served', window: HOUR, by: ['properties.status'] },
   { name: CHANGING, window: MINUTE, by: [] },
+  { name: 'page_views', window: { sliding: { size: 'PT1H', slide: 'PT1M' } }, by: [] },
+  { name: 'chaos_sliding', window: SLIDING },
+  { name: 'chaos_spread', window: MINUTE },
+  { name: 'chaos_spread', window: SLIDING, by: [] },
+  { name: 'chaos_top', window: HOUR, by: [] },
+  { name: 'chaos_items', window: HOUR },
+  { name: 'chaos_big', window: MINUTE, by: [] },
   { name: 'chaos_ended', window: MINUTE, by: [] },
   { name: 'chaos_length', window: MINUTE },
 ]

@@ -61,8 +61,70 @@ export const BUILTIN: readonly Definition[] = [
 /** Gap of the metrics on the end of sessions: short, so that sessions end, and go on after that, while all breaks. */
 export const ENDS_AFTER = 'PT3S'
 
+/** Sessions themselves, as SQL has them while some metric counts their ends. */
+export const SESSIONS_VIEW: Definition = {
+  name: 'sessions',
+  event: '*',
+  measure: { count: true },
+  dimensions: [],
+  windows: [{ session: ENDS_AFTER }],
+}
+
+/** Ten minutes sliding by one. */
+export const SLIDING: WindowInput = { sliding: { size: 'PT10M', slide: 'PT1M' } }
+
 /** Defined before the first event. */
 export const STANDING: readonly Definition[] = [
+  {
+    name: 'chaos_sliding',
+    event: 'page_view',
+    measure: { count: true },
+    dimensions: ['properties.path'],
+    windows: [SLIDING],
+  },
+  {
+    name: 'chaos_spread',
+    event: 'page_view',
+    measure: { quantiles: 'properties.bytes' },
+    dimensions: ['properties.status'],
+    windows: [MINUTE, HOUR, SLIDING],
+  },
+  {
+    name: 'chaos_top',
+    event: '*',
+    measure: { topK: { of: 'properties.item', k: 10 } },
+    dimensions: ['name'],
+    windows: [MINUTE, HOUR],
+  },
+  {
+    name: 'chaos_items',
+    event: 'page_view',
+    measure: { uniques: 'properties.item' },
+    dimensions: [],
+    windows: [MINUTE, HOUR],
+  },
+  {
+    name: 'chaos_big',
+    event: 'conversion',
+    measure: { sum: 'properties.big' },
+    dimensions: ['properties.currency'],
+    windows: [MINUTE, HOUR],
+  },
+  {
+    name: 'chaos_visits',
+    event: '*',
+    measure: { count: true },
+    dimensions: [],
+    windows: [{ session: 'PT2S' }, { session: 'PT30S' }],
+  },
+  {
+    name: 'chaos_trail',
+    event: 'page_view',
+    where: [{ field: 'properties.status', op: 'EQ', value: 404 }],
+    measure: { sum: 'properties.bytes' },
+    dimensions: ['properties.path'],
+    windows: [{ session: 'PT5M' }],
+  },
   {
     name: 'chaos_ended',
     event: SESSION_END,

@@ -1,5 +1,5 @@
 import { differences, differencesBetween, type Found } from './compare.ts'
-import { BUILTIN, type Definition, SESSION_END } from './definitions.ts'
+import { BUILTIN, type Definition, SESSION_END, SESSIONS_VIEW } from './definitions.ts'
 import type { Clocks } from './evidence.ts'
 import type { CountedEvent } from './fields.ts'
 import { eventsOf, type History, type PlacesOfVersions } from './history.ts'
@@ -39,7 +39,7 @@ export const createExpectations = ({ events, history, places, before, after }: T
 
   /** A version's definition and its events. Null: nothing can be said of it, as it is deleted. */
   const standing = (metric: string, version?: number) => {
-    const builtin = BUILTIN.find(({ name }) => name === metric)
+    const builtin = [...BUILTIN, SESSIONS_VIEW].find(({ name }) => name === metric)
     if (builtin) return { definition: builtin, own: events }
     const versions = history.of.get(metric) ?? []
     const at = version === undefined ? versions.length - 1 : versions.findIndex((one) => one.version === version)

@@ -4,10 +4,10 @@ import type { Store } from '#infra/testing/store.ts'
 import { CHANGING, COMING } from './changes.ts'
 import { disagreements, foundIn } from './compare.ts'
 import { CHOICES, type Dashboards, nameOf } from './dashboards.ts'
-import { BUILTIN, type Definition, HOUR, MINUTE, STANDING } from './definitions.ts'
+import { BUILTIN, type Definition, ENDS_AFTER, HOUR, MINUTE, SESSIONS_VIEW, STANDING } from './definitions.ts'
 import type { Statement } from './expectations.ts'
 import type { History } from './history.ts'
-import { askWindows, readPoints, readVersion } from './points.ts'
+import { askWindows, readPoints, readSessions, readSessionsView, readVersion } from './points.ts'
 
 export interface Tellers {
   store: Store
@@ -39,6 +39,26 @@ const ofViews = async ({ store, history }: Tellers): Promise<Statement[]> => {
         question: { window },
         found: await readPoints(store, view, name),
       })
+    }
+  }
+  return statements
+}
+
+/** What SQL says of sessions. */
+const ofSessions = async ({ store }: Tellers): Promise<Statement[]> => {
+  const statements: Statement[] = [
+    {
+      who: 'sessions',
+      metric: SESSIONS_VIEW.name,
+      question: { window: { session: ENDS_AFTER } },
+      found: await readSessionsView(store, ENDS_AFTER),
+    },
+  ]
+  for (const { name, windows } of STANDING) {
+    for (const window of windows) {
+      if (!('session' in window)) continue
+      const found = await readSessions(store, name, window.session)
+      statements.push({ who: `session_points of ${name} ${window.session}`, metric: name, question: { window }, found })
     }
   }
   return statements
@@ -79,7 +99,7 @@ const ofGateways = async ({ views, dashboards }: Tellers): Promise<{ statements:
 
 /** All that anybody says of windows. */
 export const readStatements = async (tellers: Tellers): Promise<{ statements: Statement[]; lines: string[] }> => {
-  const stored = [...(await ofViews(tellers)), ...(await ofVersions(tellers))]
+  const stored = [...(await ofViews(tellers)), ...(await ofSessions(tellers)), ...(await ofVersions(tellers))]
   const { statements, lines } = await ofGateways(tellers)
   return { statements: [...stored, ...statements], lines }
 }
