@@ -40,7 +40,7 @@ describe.each(CASES.map((golden) => ({ ...golden, differs: golden.flink ? ' (Fli
           expect({ seen: run.seen, outputs: inAnyOrder(run.outputs) }, what).toEqual({ seen: expected, outputs })
         }
         for (const kind of KINDS) {
-          for (const at of golden.steps.keys())
+          for (const at of golden.steps.slice(1).keys())
             await check(`a restart after step ${at + 1} from ${kind}`, (step) => (step === at ? kind : undefined))
           await check(`restarts after all steps from ${kind}`, () => kind)
         }
