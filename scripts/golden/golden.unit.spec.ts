@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import type { GoldenCase } from './case-file.ts'
 import { loadCases } from './cases.ts'
 import type { Restart } from './partition.ts'
 import { expectedOf, runCase, type Seen } from './run.ts'
@@ -21,38 +22,37 @@ const apartFromCuts = (seen: Seen): Seen =>
 /** Rows of one checkpoint add up in any order; those of different tenants and metrics may change places by a restart. */
 const inAnyOrder = (outputs: readonly string[]): string[][] => outputs.map((text) => text.split('\n').sort())
 
-describe.each(CASES.map((golden) => ({ ...golden, differs: golden.flink ? ' (Flink differs)' : '' })))(
-  '$name: $says$differs',
-  (golden) => {
-    describe.each([1, 8])('with P = %i', (partitions) => {
-      const expected = expectedOf(golden, partitions)
+const titleOf = ({ name, says, flink }: GoldenCase): string => `${name}: ${says}${flink ? ' (Flink differs)' : ''}`
 
-      test('it gives what is expected, and the same bytes on replay', async () => {
-        const { seen, outputs } = await runCase(golden, { partitions })
-        expect(seen).toEqual(expected)
-        expect((await runCase(golden, { partitions })).outputs).toEqual(outputs)
-      })
+describe.each(CASES.map((golden) => ({ title: titleOf(golden), golden })))('$title', ({ golden }) => {
+  describe.each([1, 8])('with P = %i', (partitions) => {
+    const expected = expectedOf(golden, partitions)
 
-      test('a restart between any two steps changes nothing', async () => {
-        const outputs = inAnyOrder((await runCase(golden, { partitions })).outputs)
-        const check = async (what: string, restart: (step: number) => Restart | undefined): Promise<void> => {
-          const run = await runCase(golden, { partitions, restart })
-          expect({ seen: run.seen, outputs: inAnyOrder(run.outputs) }, what).toEqual({ seen: expected, outputs })
-        }
-        for (const kind of KINDS) {
-          for (const at of golden.steps.slice(1).keys())
-            await check(`a restart after step ${at + 1} from ${kind}`, (step) => (step === at ? kind : undefined))
-          await check(`restarts after all steps from ${kind}`, () => kind)
-        }
-      })
-
-      test('fewer checkpoints give the same points', async () => {
-        const { seen } = await runCase(golden, { partitions, fewCheckpoints: true })
-        expect(apartFromCuts(seen)).toEqual(apartFromCuts(expected))
-      })
+    test('it gives what is expected, and the same bytes on replay', async () => {
+      const { seen, outputs } = await runCase(golden, { partitions })
+      expect(seen).toEqual(expected)
+      expect((await runCase(golden, { partitions })).outputs).toEqual(outputs)
     })
-  },
-)
+
+    test('a restart between any two steps changes nothing', async () => {
+      const outputs = inAnyOrder((await runCase(golden, { partitions })).outputs)
+      const check = async (what: string, restart: (step: number) => Restart | undefined): Promise<void> => {
+        const run = await runCase(golden, { partitions, restart })
+        expect({ seen: run.seen, outputs: inAnyOrder(run.outputs) }, what).toEqual({ seen: expected, outputs })
+      }
+      for (const kind of KINDS) {
+        for (const at of golden.steps.slice(1).keys())
+          await check(`a restart after step ${at + 1} from ${kind}`, (step) => (step === at ? kind : undefined))
+        await check(`restarts after all steps from ${kind}`, () => kind)
+      }
+    })
+
+    test('fewer checkpoints give the same points', async () => {
+      const { seen } = await runCase(golden, { partitions, fewCheckpoints: true })
+      expect(apartFromCuts(seen)).toEqual(apartFromCuts(expected))
+    })
+  })
+})
 
 describe('docs/semantics.md', () => {
   const doc = readFileSync(new URL('../../docs/semantics.md', import.meta.url), 'utf8')
