@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { GoldenCase } from './case-file.ts'
 import { loadCases } from './cases.ts'
+import { expectedOf, type Seen } from './expected.ts'
 import type { Restart } from './partition.ts'
-import { expectedOf, runCase, type Seen } from './run.ts'
+import { runCase } from './run.ts'
 import { caseText } from './text.ts'
 
 const CASES = loadCases()
@@ -26,15 +27,14 @@ const titleOf = ({ name, says, flink }: GoldenCase): string => `${name}: ${says}
 
 describe.each(CASES.map((golden) => ({ title: titleOf(golden), golden })))('$title', ({ golden }) => {
   describe.each([1, 8])('with P = %i', (partitions) => {
-    const expected = expectedOf(golden, partitions)
-
     test('it gives what is expected, and the same bytes on replay', async () => {
-      const { seen, outputs } = await runCase(golden, { partitions })
-      expect(seen).toEqual(expected)
+      const { seen, outputs } = await runCase(golden, { partitions, dashboards: true })
+      expect(seen).toEqual(expectedOf(golden, partitions, true))
       expect((await runCase(golden, { partitions })).outputs).toEqual(outputs)
     })
 
     test('a restart between any two steps changes nothing', async () => {
+      const expected = expectedOf(golden, partitions, false)
       const outputs = inAnyOrder((await runCase(golden, { partitions })).outputs)
       const check = async (what: string, restart: (step: number) => Restart | undefined): Promise<void> => {
         const run = await runCase(golden, { partitions, restart })
@@ -48,8 +48,8 @@ describe.each(CASES.map((golden) => ({ title: titleOf(golden), golden })))('$tit
     })
 
     test('fewer checkpoints give the same points', async () => {
-      const { seen } = await runCase(golden, { partitions, fewCheckpoints: true })
-      expect(apartFromCuts(seen)).toEqual(apartFromCuts(expected))
+      const { seen } = await runCase(golden, { partitions, fewCheckpoints: true, dashboards: true })
+      expect(apartFromCuts(seen)).toEqual(apartFromCuts(expectedOf(golden, partitions, true)))
     })
   })
 })

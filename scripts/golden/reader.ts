@@ -1,18 +1,21 @@
 import { createLiveView } from '#gateway/live/live-view.ts'
 import { createMetricReader } from '#gateway/live/metric-reader.ts'
+import type { Point } from '#gateway/live/points.ts'
 import { fakeMetricStore, fakeOlap } from '#gateway/live/testing.ts'
 import type { CheckpointDelta, CheckpointFeed } from '#gateway/ports.ts'
 import { DEFAULT_LATENESS_HORIZON_MS } from '#schema/limits.ts'
 import type { MetricDefinition } from '#schema/metric.ts'
 import type { CaseStep } from './case-file.ts'
+import { createDashboard, type Dashboard } from './dashboard.ts'
 import { formatClock, parseClock, parseConditions, parseLength, parseMetric, parseWindow } from './parse.ts'
 import type { GoldenPartition } from './partition.ts'
 import { renderPoint, roundedAs } from './render.ts'
 
-type Show = Extract<CaseStep, { show: string }>
+export type Show = Extract<CaseStep, { show: string }>
 
 const [FROM, TO] = [parseClock('00:00-9999d'), parseClock('00:00+9999d')]
 const MOST_POINTS = 100_000
+const MOST_WINDOWS = 10_000
 
 /** What gateways know besides checkpoints: definitions, and the horizon of each tenant. */
 export const createCatalog = () => {
@@ -61,22 +64,31 @@ export const createFeed = (partitions: readonly GoldenPartition[]) => {
   }
 }
 
+const requestOf = ({ show, by, where = [] }: Show) => {
+  const [metric, ...window] = show.split(' ')
+  return { metric, window: parseWindow(window.join(' ')), by, where: parseConditions(where) }
+}
+
+/** Points as the case writes them. */
+export const shownAs = ({ is }: Pick<Show, 'is'>, points: readonly Point[]): string[] => {
+  const revisions = is.some((point) => / r\d+\b/.test(point))
+  return points.map((point, i) => roundedAs(is[i], renderPoint(point, revisions)))
+}
+
 /** A gateway that reads metrics: its live view is loaded now, and follows from here. */
 export const openReader = async (feed: CheckpointFeed, partitions: number, { metrics, horizonMs }: Catalog) => {
   const clock = { now: () => parseClock('10:00') }
   const view = createLiveView({ feed, metrics, partitions, clock, log: { warn() {} } })
   await view.ready(1_000)
   const olap = fakeOlap([]).reader
-  const reader = createMetricReader({ view, metrics, olap, clock, deploymentId: 'golden', horizonMs })
-  const points = async ({ show, tenant, by, where = [], is }: Show): Promise<string[]> => {
-    const [metric, ...window] = show.split(' ')
-    const selection = { metric, window: parseWindow(window.join(' ')), by, where: parseConditions(where) }
-    const result = await reader.range(tenant, { ...selection, from: FROM, to: TO, limit: MOST_POINTS })
-    const revisions = is.some((point) => / r\d+\b/.test(point))
-    return result.points.map((point, i) => roundedAs(is[i], renderPoint(point, revisions)))
-  }
+  const reader = createMetricReader({ view, metrics, olap, clock, deploymentId: 'golden', horizonMs, paceMs: 0 })
   return {
-    points,
+    points: async (show: Show): Promise<string[]> => {
+      const request = { ...requestOf(show), from: FROM, to: TO, limit: MOST_POINTS }
+      return shownAs(show, (await reader.range(show.tenant, request)).points)
+    },
+    dashboard: (show: Show): Dashboard =>
+      createDashboard(() => reader.subscribe(show.tenant, { ...requestOf(show), last: MOST_WINDOWS })),
     /** What windows are complete up to. */
     watermark(tenant: string): string | null {
       const { watermark } = view.moment(tenant).time

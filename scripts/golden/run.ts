@@ -2,10 +2,12 @@ import type { LateEvent, Settlement } from '#schema/checkpoint.ts'
 import { decodeOutcomes } from '#schema/checkpoint.ts'
 import type { CaseStep, GoldenCase } from './case-file.ts'
 import { buildLog, type CaseMessage } from './case-log.ts'
-import { OUTCOMES, parseClock } from './parse.ts'
+import { looksAt, OUTCOMES_TITLE, type Seen, titleFor } from './expected.ts'
+import { parseClock } from './parse.ts'
 import { createPartition, type Restart } from './partition.ts'
-import { createCatalog, createFeed, type GoldenReader, openReader } from './reader.ts'
+import { createCatalog, createFeed, openReader } from './reader.ts'
 import { renderLate } from './render.ts'
+import { createWall } from './wall.ts'
 
 export interface RunOptions {
   partitions: number
@@ -13,43 +15,8 @@ export interface RunOptions {
   restart?: (step: number) => Restart | undefined
   /** A checkpoint only before something is shown; else after every step. */
   fewCheckpoints?: boolean
-}
-
-/** What a run showed, or what a case expects: by step and what was asked there. */
-export type Seen = Record<string, string[]>
-
-const asks = (step: CaseStep): boolean => 'show' in step || 'late' in step || 'watermark' in step
-
-const holdsFor = (step: CaseStep, partitions: number): boolean =>
-  !('partitions' in step) || step.partitions === undefined || step.partitions === partitions
-
-const titleOf = (step: CaseStep): string => {
-  if ('show' in step) return [step.show, ...(step.tenant === 'main' ? [] : [step.tenant]), step.by ?? []].join(' ')
-  return 'late' in step ? 'late' : 'watermark'
-}
-
-/** Whether it is read by a gateway that has followed since the start, or by one that has just loaded. */
-const READERS = ['followed', 'loaded'] as const
-
-/** What the case says must be seen. */
-export const expectedOf = (golden: GoldenCase, partitions: number): Seen => {
-  const seen: Seen = {}
-  for (const [index, step] of golden.steps.entries()) {
-    if (!asks(step) || !holdsFor(step, partitions)) continue
-    const title = `step ${index + 1}, ${titleOf(step)}`
-    if ('late' in step) seen[title] = step.late
-    else if ('show' in step) for (const reader of READERS) seen[`${title}, ${reader}`] = step.is
-    else if ('watermark' in step) for (const reader of READERS) seen[`${title}, ${reader}`] = [String(step.watermark)]
-  }
-  seen['what became of the events'] = buildLog(golden, partitions)
-    .flat()
-    .flatMap(({ events }) => events.map(({ id, becomes }) => `${id} ${OUTCOMES[becomes]}`))
-  return seen
-}
-
-const ask = async (step: CaseStep, reader: GoldenReader): Promise<string[]> => {
-  if ('show' in step) return reader.points(step)
-  return 'watermark' in step ? [String(reader.watermark(step.tenant))] : []
+  /** Somebody watches all that is asked for from the start on. */
+  dashboards?: boolean
 }
 
 const outcomesOf = (log: readonly CaseMessage[], settlements: readonly Settlement[]): string[] =>
@@ -65,7 +32,7 @@ const outcomesOf = (log: readonly CaseMessage[], settlements: readonly Settlemen
 /** Runs the log of a case through folds, checkpoints and gateways, and answers what is seen and written. */
 export const runCase = async (
   golden: GoldenCase,
-  { partitions: count, restart, fewCheckpoints = false }: RunOptions,
+  { partitions: count, restart, fewCheckpoints = false, dashboards = false }: RunOptions,
 ): Promise<{ seen: Seen; outputs: string[] }> => {
   const log = buildLog(golden, count)
   const partitions = Array.from({ length: count }, (_, number) => createPartition(number))
@@ -73,12 +40,13 @@ export const runCase = async (
   const catalog = createCatalog()
   await catalog.define('main', golden.metrics)
   const followed = await openReader(feed, count, catalog)
+  const watching = createWall(dashboards ? golden.steps : [], followed)
   const seen: Seen = {}
   const outputs: string[] = []
   const late: LateEvent[] = []
   const settlements: Settlement[] = []
 
-  const checkpoint = (now: number): void => {
+  const checkpoint = async (now: number): Promise<void> => {
     for (const partition of partitions) {
       const committed = partition.checkpoint(now)
       if (!committed) continue
@@ -87,16 +55,16 @@ export const runCase = async (
       outputs.push(committed.bytes)
       give(committed.delta)
     }
+    await watching.pull()
   }
   const look = async (index: number, step: CaseStep): Promise<void> => {
-    const title = `step ${index + 1}, ${titleOf(step)}`
-    if ('late' in step) {
-      seen[title] = late.map(renderLate)
-      return
-    }
+    if ('late' in step) seen[titleFor(index, step)] = late.map(renderLate)
+    if ('watermark' in step) seen[titleFor(index, step)] = [String(followed.watermark(step.tenant))]
+    if (!('show' in step)) return
     const loaded = await openReader(feed, count, catalog)
-    seen[`${title}, followed`] = await ask(step, followed)
-    seen[`${title}, loaded`] = await ask(step, loaded)
+    seen[titleFor(index, step, 'followed')] = await followed.points(step)
+    seen[titleFor(index, step, 'loaded')] = await loaded.points(step)
+    if (dashboards) seen[titleFor(index, step, 'pushed')] = watching.points(step)
     await loaded.close()
   }
   const apply = (messages: readonly CaseMessage[]): void => {
@@ -109,14 +77,15 @@ export const runCase = async (
     if ('at' in step) now = parseClock(step.at)
     apply(log[index + 1])
     await catalog.step(step)
-    const looks = asks(step) && holdsFor(step, count)
-    if (looks || !fewCheckpoints) checkpoint(now)
+    const looks = looksAt(step, count)
+    if (looks || !fewCheckpoints) await checkpoint(now)
     if (looks) await look(index, step)
     const kind = restart?.(index)
     if (kind) for (const partition of partitions) await partition.restart(kind)
   }
-  checkpoint(now)
+  await checkpoint(now)
+  await watching.close()
   await followed.close()
-  seen['what became of the events'] = outcomesOf(log.flat(), settlements)
+  seen[OUTCOMES_TITLE] = outcomesOf(log.flat(), settlements)
   return { seen, outputs }
 }
