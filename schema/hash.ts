@@ -21,6 +21,15 @@ const fmix = (h: number): number => {
   return h ^ (h >>> 16)
 }
 
+/** Two code units. */
+const word = (text: string, at: number): number => text.charCodeAt(at) | (text.charCodeAt(at + 1) << 16)
+
+/** The same about the end, behind which there are zeros. */
+const lastWord = (text: string, at: number): number => {
+  if (at + 1 < text.length) return word(text, at)
+  return at < text.length ? text.charCodeAt(at) : 0
+}
+
 /** Hashes `text` into `out` (4 words). No allocation: it runs for every event. */
 export const hash128 = (text: string, seed: Hash128, out: Hash128): void => {
   let h1 = seed[0] | 0
@@ -28,27 +37,22 @@ export const hash128 = (text: string, seed: Hash128, out: Hash128): void => {
   let h3 = seed[2] | 0
   let h4 = seed[3] | 0
   const length = text.length
-  const word = (at: number): number => {
-    const low = at < length ? text.charCodeAt(at) : 0
-    const high = at + 1 < length ? text.charCodeAt(at + 1) : 0
-    return low | (high << 16)
-  }
   const whole = length - (length % 8)
   for (let i = 0; i < whole; i += 8) {
-    h1 ^= Math.imul(rotl(Math.imul(word(i), C1), 15), C2)
+    h1 ^= Math.imul(rotl(Math.imul(word(text, i), C1), 15), C2)
     h1 = (Math.imul((rotl(h1, 19) + h2) | 0, 5) + 0x561ccd1b) | 0
-    h2 ^= Math.imul(rotl(Math.imul(word(i + 2), C2), 16), C3)
+    h2 ^= Math.imul(rotl(Math.imul(word(text, i + 2), C2), 16), C3)
     h2 = (Math.imul((rotl(h2, 17) + h3) | 0, 5) + 0x0bcaa747) | 0
-    h3 ^= Math.imul(rotl(Math.imul(word(i + 4), C3), 17), C4)
+    h3 ^= Math.imul(rotl(Math.imul(word(text, i + 4), C3), 17), C4)
     h3 = (Math.imul((rotl(h3, 15) + h4) | 0, 5) + 0x96cd1c35) | 0
-    h4 ^= Math.imul(rotl(Math.imul(word(i + 6), C4), 18), C1)
+    h4 ^= Math.imul(rotl(Math.imul(word(text, i + 6), C4), 18), C1)
     h4 = (Math.imul((rotl(h4, 13) + h1) | 0, 5) + 0x32ac3b17) | 0
   }
   if (whole < length) {
-    h4 ^= Math.imul(rotl(Math.imul(word(whole + 6), C4), 18), C1)
-    h3 ^= Math.imul(rotl(Math.imul(word(whole + 4), C3), 17), C4)
-    h2 ^= Math.imul(rotl(Math.imul(word(whole + 2), C2), 16), C3)
-    h1 ^= Math.imul(rotl(Math.imul(word(whole), C1), 15), C2)
+    h4 ^= Math.imul(rotl(Math.imul(lastWord(text, whole + 6), C4), 18), C1)
+    h3 ^= Math.imul(rotl(Math.imul(lastWord(text, whole + 4), C3), 17), C4)
+    h2 ^= Math.imul(rotl(Math.imul(lastWord(text, whole + 2), C2), 16), C3)
+    h1 ^= Math.imul(rotl(Math.imul(lastWord(text, whole), C1), 15), C2)
   }
   const bytes = length * 2
   h1 ^= bytes

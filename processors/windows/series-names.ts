@@ -1,6 +1,7 @@
 import type { CompiledMetric } from '#schema/compile-metric.ts'
 import type { EventLine } from '#schema/event.ts'
 import { seriesKey } from '#schema/metric.ts'
+import type { Series } from './slices.ts'
 
 type Value = string | null
 
@@ -9,6 +10,8 @@ export interface SeriesName {
   readonly dims: Value[]
   /** See seriesKey. */
   readonly key: string
+  /** The series that it had last in each store of its metric. */
+  readonly latest: Series[]
 }
 
 /** Names by their first value, then by the next: a path of maps. */
@@ -20,7 +23,7 @@ interface Node {
 /** Past so many it starts anew: twice what one window keeps by name. */
 const MOST_NAMES = 20_000
 
-export const nameOf = (dims: Value[]): SeriesName => ({ dims, key: seriesKey(dims) })
+export const nameOf = (dims: Value[]): SeriesName => ({ dims, key: seriesKey(dims), latest: [] })
 
 /**
  * Names that events have had, so that most events make no new text and no new list: they find the name by its values. It

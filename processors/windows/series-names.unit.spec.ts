@@ -20,7 +20,7 @@ test.each([0, 1, 2, 3])('the name of an event by %d dimensions is what its value
         if (i === forgetAt) names.forget()
         const line = lineOf(one)
         const name = names.of(line)
-        expect(name).toEqual({ dims: read(line), key: seriesKey(read(line)) })
+        expect(name).toMatchObject({ dims: read(line), key: seriesKey(read(line)) })
         expect(names.of(line)).toBe(name)
       }
     }),

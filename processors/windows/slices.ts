@@ -11,18 +11,20 @@ import {
 import { seriesKey, sliceStart } from '#schema/metric.ts'
 import { nameOf, type SeriesName } from './series-names.ts'
 
-interface Series {
-  dims: (string | null)[]
-  total: MeasureState
-  /** Since the last checkpoint; null when nothing changed. */
-  delta: { state: MeasureState; events: number; corrections: number; correctedAt: number } | null
-}
-
 interface Slice {
   start: number
   series: Map<string, Series>
   /** Broker time of the last frame that touched it. */
   touchedAt: number
+}
+
+/** A series of one slice. */
+export interface Series {
+  slice: Slice
+  dims: (string | null)[]
+  total: MeasureState
+  /** Since the last checkpoint; null when nothing changed. */
+  delta: { state: MeasureState; events: number; corrections: number; correctedAt: number } | null
 }
 
 /** What of a metric a row carries. */
@@ -39,13 +41,16 @@ export interface RowHead {
 export class SliceStore {
   readonly size: number
   private readonly measure: Measure
+  private readonly place: number
   private readonly slices = new Map<number, Slice>()
   private last: Slice | undefined
-  private changed: { slice: Slice; series: Series }[] = []
+  private changed: Series[] = []
 
-  constructor(size: number, measure: Measure) {
+  /** `place`: of this store among those of its metric. */
+  constructor(size: number, measure: Measure, place = 0) {
     this.size = size
     this.measure = measure
+    this.place = place
   }
 
   /** Folds one event in, or takes back what one had added (`sign` -1; its weight is negative then). */
@@ -60,10 +65,10 @@ export class SliceStore {
   ): void {
     const slice = this.sliceAt(sliceStart(time, this.size))
     slice.touchedAt = storedAt
-    const series = slice.series.get(name.key) ?? this.newSeries(slice, name)
+    const series = this.seriesOf(slice, name)
     if (series.delta === null) {
       series.delta = { state: this.measure.empty(), events: 0, corrections: 0, correctedAt: Number.NEGATIVE_INFINITY }
-      this.changed.push({ slice, series })
+      this.changed.push(series)
     }
     const { delta } = series
     this.measure.add(delta.state, value, weight, series.total)
@@ -87,14 +92,14 @@ export class SliceStore {
 
   /** Deltas since the last call; they are part of the totals from now on. */
   take(head: RowHead): AggregateRow[] {
-    const rows = this.changed.map(({ slice, series }) => {
+    const rows = this.changed.map((series) => {
       const delta = series.delta!
       series.delta = null
       mergeState(series.total, delta.state)
       return {
         ...head,
         size: this.size,
-        start: slice.start,
+        start: series.slice.start,
         dims: series.dims,
         events: delta.events,
         corrections: delta.corrections,
@@ -112,7 +117,7 @@ export class SliceStore {
     const series = slice.series.get(seriesKey(row.dims))
     const state = stateFromJson(row)
     if (series) mergeState(series.total, state)
-    else slice.series.set(seriesKey(row.dims), { dims: row.dims, total: state, delta: null })
+    else slice.series.set(seriesKey(row.dims), { slice, dims: row.dims, total: state, delta: null })
   }
 
   /** Whether some slice ends after `time`. */
@@ -143,13 +148,22 @@ export class SliceStore {
     return slice
   }
 
+  /** A name remembers the series that it had last: most events fall into the same slice again. */
+  private seriesOf(slice: Slice, name: SeriesName): Series {
+    const known = name.latest[this.place]
+    if (known?.slice === slice) return known
+    const series = slice.series.get(name.key) ?? this.newSeries(slice, name)
+    name.latest[this.place] = series
+    return series
+  }
+
   /** Past the cap a new series counts under OTHER. */
   private newSeries(slice: Slice, { dims, key }: SeriesName): Series {
     if (slice.series.size >= LIMITS.seriesPerWindow && dims.some((dim) => dim !== OTHER)) {
       const other = nameOf(dims.map(() => OTHER))
       return slice.series.get(other.key) ?? this.newSeries(slice, other)
     }
-    const series: Series = { dims, total: this.measure.empty(), delta: null }
+    const series: Series = { slice, dims, total: this.measure.empty(), delta: null }
     slice.series.set(key, series)
     return series
   }

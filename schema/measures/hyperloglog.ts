@@ -11,7 +11,8 @@ export const packedRank = (member: number): number => {
   const high = Math.floor(member / 2 ** 32)
   const index = high >>> 7
   const rest = high & 127
-  const zeros = rest === 0 ? 7 + Math.clz32(member % 2 ** 32) : Math.clz32(rest) - 25
+  // Of a number beyond 32 bits clz32 looks at the lower ones.
+  const zeros = rest === 0 ? 7 + Math.clz32(member) : Math.clz32(rest) - 25
   return index * RANKS + zeros + 1
 }
 
