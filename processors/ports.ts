@@ -6,6 +6,7 @@ import type {
   LateEvent,
   Segment,
   SegmentRef,
+  SegmentSession,
   SessionRow,
   Settlement,
   TenantState,
@@ -195,6 +196,8 @@ export interface OutputFeed {
   newest(partition: number): Promise<number>
   /** Clocks, definitions and tenants of the newest checkpoint: the processor's own. */
   newestState(partition: number): Promise<FoldState>
+  /** Rows of sessions that the processor's newest state has: all that are open, and others. */
+  liveSessions(partition: number): Promise<SegmentSession[]>
 }
 
 /** What is written together: all of it or nothing. At most one part a partition. */
@@ -212,6 +215,8 @@ export interface OlapPart {
   raw: RawLines[]
   aggregates: AggregateRow[]
   sessions: SessionRow[]
+  /** Rows of sessions that were cut by a hole: all that is stored of the sessions goes before the rows above come. */
+  replaced: SessionRow[]
   late: LateEvent[]
   /** Events that the processor found to be duplicates, by tenant, and their lines. */
   duplicates: Record<string, number>

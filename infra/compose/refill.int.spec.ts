@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { createLiveView, type LiveView } from '#gateway/live/live-view.ts'
 import type { CheckpointFeed, MetricStore } from '#gateway/ports.ts'
 import { createDuckDbOlap } from '#infra/duckdb/olap.ts'
+import { NEWEST_ROW, SESSION_KEY } from '#infra/duckdb/session-tables.ts'
 import { connectNats, type Nats } from '#infra/nats/connect.ts'
 import { createLogWriter, createPartitionLog } from '#infra/nats/log.ts'
 import { createCheckpointFeed, createOutputFeed } from '#infra/nats/outputs.ts'
@@ -17,12 +18,15 @@ import type { OlapWriter } from '#processors/ports.ts'
 import { runPartition } from '#processors/runtime/owner.ts'
 import { eventLine } from '#processors/storage/fixtures.ts'
 import { startStorage } from '#processors/storage/storage.ts'
+import type { SessionRow } from '#schema/checkpoint.ts'
+import { SESSION_END } from '#schema/event.ts'
 import type { ControlRecord } from '#schema/frame.ts'
 import type { MetricDefinition } from '#schema/metric.ts'
 import { logStream, settledSubject, stateStream } from '#schema/subjects.ts'
 
 const PARTITIONS = 2
 const MINUTE = 60_000
+const GAP = 150_000
 const BASE = Math.floor(Date.now() / 3_600_000) * 3_600_000 - 6 * 3_600_000
 const KILLS = join(import.meta.dirname, 'fixtures/store-until-killed.ts')
 const encoder = new TextEncoder()
@@ -99,10 +103,17 @@ const control = async (record: ControlRecord): Promise<void> => {
   }
 }
 
+/** Some come back, so that sessions grow, end, go on, begin earlier and become one. */
+const keyOf = (partition: number, frame: number, n: number): string => {
+  if (n >= 1 && n <= 3) return `visitor-${partition}-${frame % 3}`
+  return n === 5 ? `session-e${frame - 2}-0` : `session-e${frame}-${n}`
+}
+
 /** Frames of every kind of event: new, again, before the watermark, late, of several sources and tenants, unreadable. */
 const send = async (count: number): Promise<void> => {
   for (let i = 0; i < count; i++) {
     const frame = frames++
+    const partition = (frame >> 1) % PARTITIONS
     const now = BASE + frame * 20_000
     const lines = Array.from({ length: 8 }, (_, n) => {
       const back = n === 3 ? 3 * MINUTE : n === 4 ? 40 * MINUTE : n * 1_000
@@ -110,7 +121,7 @@ const send = async (count: number): Promise<void> => {
         eventLine(n === 5 ? `e${frame - 2}-0` : `e${frame}-${n}`, {
           tenant: n === 6 ? 'other' : 'main',
           source: n === 7 ? 'import' : 'live',
-          key: n === 5 ? `session-e${frame - 2}-0` : `session-e${frame}-${n}`,
+          key: keyOf(partition, frame, n),
           receivedAt: now,
           time: now - back,
           country: ['NL', 'DE', 'FR'][(frame + n) % 3],
@@ -121,7 +132,6 @@ const send = async (count: number): Promise<void> => {
     if (frame % 10 === 0) lines.push('{"no event')
     const data = encoder.encode(lines.join('\n'))
     const counts = new Map([['main', 8]])
-    const partition = (frame >> 1) % PARTITIONS
     await createLogWriter(nats.broker).append({ partition, messageId: `frame-${frame}`, data, counts }, 20_000)
   }
 }
@@ -185,6 +195,10 @@ const contents = async (olap: OlapWriter): Promise<Record<string, unknown[][]>> 
     hourDeltas: merged('hourly_aggs'),
     counters: 'SELECT tenant, name, sum(value) FROM counters GROUP BY ALL ORDER BY ALL',
     metrics: 'FROM metrics ORDER BY ALL',
+    sessionPoints: 'FROM session_points ORDER BY ALL',
+    sessions: 'FROM sessions ORDER BY ALL',
+    sessionRows: `SELECT * EXCLUDE (stored_at, merged) FROM session_aggs WHERE rowid IN (
+      SELECT ${NEWEST_ROW} FROM session_aggs GROUP BY ${SESSION_KEY}) ORDER BY ALL`,
     positions: 'FROM positions ORDER BY ALL',
     state: 'FROM fold_state ORDER BY ALL',
     holes: 'SELECT * EXCLUDE (found_at) FROM holes ORDER BY ALL',
@@ -198,6 +212,9 @@ const defineAll = async (): Promise<void> => {
   await control(metric('bytes', 1, { measure: { kind: 'SUM', field: 'properties.bytes' }, event: 'click' }))
   await control(metric('users', 1, { measure: { kind: 'UNIQUES', field: 'userId' }, dimensions: [] }))
   await control(metric('brief', 1))
+  await control(metric('visits', 1, { windows: [{ kind: 'SESSION', gapMs: GAP }] }))
+  const seconds = { kind: 'SUM', field: 'properties.seconds' } as const
+  await control(metric('ended', 1, { event: SESSION_END, sessionGapMs: GAP, measure: seconds }))
 }
 
 /** What storage is away for: definitions, settings and clocks change on the way. */
@@ -232,6 +249,21 @@ const away = async () => {
 
 const number = async (olap: OlapWriter, sql: string): Promise<number> => Number((await olap.sql(sql)).rows[0][0])
 
+type Store = Awaited<ReturnType<typeof openStore>>
+
+/** Once the processor's own rows are read again, also of sessions that a hole had cut, and nothing lies within them. */
+const expectSameOpenSessions = async (store: Store, undisturbed: Store): Promise<void> => {
+  await store.reached()
+  await undisturbed.reached()
+  const open = await undisturbed.olap.openSessions(0)
+  expect(open.length).toBeGreaterThan(10)
+  const nameOf = ({ metric, version, gap, source, session }: SessionRow): string =>
+    [metric, version, gap, source, session].join()
+  const isWithin = (row: SessionRow): boolean =>
+    open.some((one) => nameOf(one) === nameOf(row) && row.start >= one.start && row.start < one.end)
+  expect((await store.olap.openSessions(0)).filter(isWithin)).toEqual(open)
+}
+
 it('refills deltas that have expired exactly, through kills on the way', async () => {
   const { undisturbed } = await away()
   await purgeDeltas()
@@ -254,6 +286,12 @@ it('refills deltas that have expired exactly, through kills on the way', async (
   const [expected, refilled] = [await contents(undisturbed.olap), await contents(second.olap)]
   for (const [name, rows] of Object.entries(expected)) expect([name, refilled[name]]).toEqual([name, rows])
   expect(expected.dead.length).toBeGreaterThan(20)
+  expect(await number(undisturbed.olap, 'SELECT count(*) FROM session_points')).toBeGreaterThan(30)
+  expect(await number(undisturbed.olap, 'SELECT count(*) FROM session_aggs WHERE retracted')).toBeGreaterThan(10)
+  const ended = `SELECT sum(events) FROM minly_points WHERE metric = 'ended'`
+  expect(await number(undisturbed.olap, ended)).toBe(
+    await number(second.olap, 'SELECT sum(has_ended::INT) FROM sessions'),
+  )
   expect(expected.holes).toEqual([])
   expect(expected.state.filter(([, kind]) => kind === 'tenant')).toHaveLength(PARTITIONS)
   expect(await number(undisturbed.olap, 'SELECT sum(corrections) FROM minly_aggs')).toBeGreaterThan(20)
@@ -300,6 +338,8 @@ it.each([true, false])(
     const whole = ['dead', 'counters', 'metrics', 'positions', ...(aggregates ? ['minuteDeltas', 'hourDeltas'] : [])]
     const [expected, found] = [await contents(undisturbed.olap), await contents(second.olap)]
     for (const name of whole) expect([name, found[name]]).toEqual([name, expected[name]])
+    await send(4)
+    await expectSameOpenSessions(second, undisturbed)
     await second.close()
     await undisturbed.close()
   },
@@ -330,6 +370,7 @@ it('goes on behind checkpoints of which nothing is left, with the definitions of
   expect((await second.olap.sql(since)).rows).toEqual((await undisturbed.olap.sql(since)).rows)
   const [expected, found] = [await contents(undisturbed.olap), await contents(second.olap)]
   for (const name of ['metrics', 'positions', 'state']) expect([name, found[name]]).toEqual([name, expected[name]])
+  await expectSameOpenSessions(second, undisturbed)
   await second.close()
   await undisturbed.close()
 })

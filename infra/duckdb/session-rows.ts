@@ -3,6 +3,7 @@ import type { SessionRow } from '#schema/checkpoint.ts'
 import { newestSessionRows } from '#schema/session-rows.ts'
 import { MEASURE_FROM_JSON, MEASURE_TYPES } from './measure-columns.ts'
 import { rowJson } from './row-json.ts'
+import { SESSION } from './session-tables.ts'
 import type { Spool } from './spool.ts'
 
 const COLUMNS = {
@@ -48,4 +49,19 @@ export const insertSessions = async (
   if (rows.length === 0) return
   const placed = newestSessionRows(rows.map(({ partition, value }) => ({ ...value, partition })))
   await spool.with(placed.map(rowJson), COLUMNS, (table) => connection.run(insertSql(table), [now]))
+}
+
+const forgetSql = (table: string): string => `
+DELETE FROM session_aggs WHERE ("partition", ${SESSION}) IN (
+  SELECT ("partition", tenant, metric, version, gap, source, session, epoch_ms(start)) FROM ${table})`
+
+/** Removes all that is stored of sessions, whatever their revision. */
+export const forgetSessions = async (
+  connection: DuckDBConnection,
+  spool: Spool,
+  rows: readonly PlacedSession[],
+): Promise<void> => {
+  if (rows.length === 0) return
+  const placed = rows.map(({ partition, value }) => ({ ...value, partition }))
+  await spool.with(placed.map(rowJson), COLUMNS, (table) => connection.run(forgetSql(table)))
 }

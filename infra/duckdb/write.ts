@@ -11,7 +11,7 @@ import { insertMarkers } from './markers.ts'
 import { movePositions, notStored, readPositions } from './positions.ts'
 import { insertRaw, type RawLine, rawLines } from './raw-rows.ts'
 import { findRefused, isRefusal, without } from './refused.ts'
-import { insertSessions } from './session-rows.ts'
+import { forgetSessions, insertSessions, type PlacedSession } from './session-rows.ts'
 import type { Spool } from './spool.ts'
 import { transaction } from './transaction.ts'
 
@@ -66,6 +66,9 @@ const rowsOf = (parts: readonly OlapPart[]): Rows => ({
   ),
 })
 
+const replacedIn = (parts: readonly OlapPart[]): PlacedSession[] =>
+  parts.flatMap(({ partition, replaced }) => replaced.map((value) => ({ partition, value })))
+
 const valuesOf = <T extends object>(placed: readonly Placed<T>[]): T[] => placed.map(({ value }) => value)
 
 const definitionsOf = (placed: readonly Placed<DefinitionState>[]): Pick<OlapPart, 'partition' | 'definitions'>[] =>
@@ -81,6 +84,7 @@ const writeOnce = (
     const at = now()
     await insertRaw(connection, spool, rows.lines)
     await insertAggregates(connection, spool, valuesOf(rows.aggregates), at)
+    await forgetSessions(connection, spool, replacedIn(parts))
     await insertSessions(connection, spool, rows.sessions, at)
     await insertLate(connection, spool, lateRows(parts, refused), at)
     await insertRepeated(connection, spool, parts)

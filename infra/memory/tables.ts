@@ -93,6 +93,7 @@ export const writePart = (tables: MemoryTables, part: OlapPart): void => {
     }
   }
   for (const row of part.aggregates) tables.rows.set(rowKey(row), mergeRow(tables.rows.get(rowKey(row)), row))
+  for (const row of part.replaced) tables.sessions.delete(sessionRowKey(row))
   for (const row of part.sessions) {
     const known = tables.sessions.get(sessionRowKey(row))
     if (!known || known.revision <= row.revision) tables.sessions.set(sessionRowKey(row), { ...row, partition })

@@ -157,19 +157,6 @@ async function* readFrames(broker: Broker, partition: number, from: number, to: 
   }
 }
 
-export const createOutputFeed = (broker: Broker): OutputFeed => ({
-  read: (partition, after, signal) => checkpoints(broker, partition, after, signal),
-  frames: (partition, from, to) => readFrames(broker, partition, from, to),
-  newest: async (partition) => (await headOf(broker, partition))?.checkpoint ?? 0,
-  newestState: (partition) =>
-    readNewest(broker, partition, async ({ manifest }, store) => {
-      // Clocks, definitions and tenants stand in the first chunk of each segment.
-      const firsts = manifest.filter(({ chunks }) => chunks > 0).map((ref) => store.readChunk(ref, 0))
-      const { clocks, definitions, tenants } = mergeSegments(await Promise.all(firsts))
-      return { clocks, definitions, tenants }
-    }).then((state) => state ?? { clocks: [], definitions: [], tenants: [] }),
-})
-
 /** Reads segments that the newest head names; null where there is no head. */
 const readNewest = async <T>(
   broker: Broker,
@@ -190,15 +177,33 @@ const readNewest = async <T>(
   }
 }
 
+/** All of a state but identities: they are the processor's alone. */
+const readLive = async ({ manifest }: Head, store: StateStore): Promise<Segment> => {
+  const chunks: Segment[] = []
+  for (const ref of manifest) {
+    for (let i = 0; i < ref.chunks; i++) chunks.push({ ...(await store.readChunk(ref, i)), ids: [] })
+  }
+  return mergeSegments(chunks)
+}
+
+export const createOutputFeed = (broker: Broker): OutputFeed => ({
+  read: (partition, after, signal) => checkpoints(broker, partition, after, signal),
+  frames: (partition, from, to) => readFrames(broker, partition, from, to),
+  newest: async (partition) => (await headOf(broker, partition))?.checkpoint ?? 0,
+  newestState: (partition) =>
+    readNewest(broker, partition, async ({ manifest }, store) => {
+      // Clocks, definitions and tenants stand in the first chunk of each segment.
+      const firsts = manifest.filter(({ chunks }) => chunks > 0).map((ref) => store.readChunk(ref, 0))
+      const { clocks, definitions, tenants } = mergeSegments(await Promise.all(firsts))
+      return { clocks, definitions, tenants }
+    }).then((state) => state ?? { clocks: [], definitions: [], tenants: [] }),
+  liveSessions: async (partition) => (await readNewest(broker, partition, readLive))?.sessions ?? [],
+})
+
 export const createCheckpointFeed = (broker: Broker): CheckpointFeed => ({
   load: (partition) =>
     readNewest(broker, partition, async (head, store) => {
-      const chunks: Segment[] = []
-      for (const ref of head.manifest) {
-        // Identities are the processor's alone.
-        for (let i = 0; i < ref.chunks; i++) chunks.push({ ...(await store.readChunk(ref, i)), ids: [] })
-      }
-      const { rows, sessions, clocks, definitions } = mergeSegments(chunks)
+      const { rows, sessions, clocks, definitions } = await readLive(head, store)
       return { head, rows, sessions, clocks, definitions }
     }),
   async follow(partition, after, onCheckpoint, onGap) {

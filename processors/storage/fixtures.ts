@@ -103,6 +103,7 @@ export const olapPart = (
     raw: lines.length > 0 ? [{ sequence: checkpoint, lines, indexes: lines.map((_, i) => i) }] : [],
     aggregates: [],
     sessions: [],
+    replaced: [],
     late: [],
     duplicates: {},
     repeated: [],

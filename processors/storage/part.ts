@@ -1,5 +1,5 @@
 import type { CheckpointOutputs, OlapPart } from '#processors/ports.ts'
-import type { Settlement, TenantState } from '#schema/checkpoint.ts'
+import type { SessionRow, Settlement, TenantState } from '#schema/checkpoint.ts'
 import { readControl } from '#schema/control.ts'
 import type { LogMessage } from '#schema/frame.ts'
 import { addSettled, receivedMinute, type Settled } from '#schema/ledger.ts'
@@ -31,8 +31,16 @@ const settingsIn = (messages: readonly LogMessage[]): TenantState[] =>
     return [settings]
   })
 
-/** What one checkpoint writes. `deltas`: as they stood in the outputs, or as a refill has made them anew. */
-export const toPart = (outputs: CheckpointOutputs, frames: SettledFrames, deltas: Deltas): SizedPart => {
+/**
+ * What one checkpoint writes. `deltas`: as they stood in the outputs, or as a refill has made them anew; `replaced`: see
+ * OlapPart.
+ */
+export const toPart = (
+  outputs: CheckpointOutputs,
+  frames: SettledFrames,
+  deltas: Deltas,
+  replaced: SessionRow[] = [],
+): SizedPart => {
   const { settlement } = outputs
   const { partition, checkpoint, to, totals, definitions, clocks, markers = [] } = settlement
   const { aggregates, sessions, late } = deltas
@@ -46,6 +54,7 @@ export const toPart = (outputs: CheckpointOutputs, frames: SettledFrames, deltas
     raw,
     aggregates,
     sessions,
+    replaced,
     late,
     duplicates: Object.fromEntries(Object.entries(totals).map(([tenant, { D }]) => [tenant, D])),
     repeated: lines.map(({ repeated }) => repeated).filter((repeated) => repeated.lines.length > 0),
@@ -75,6 +84,7 @@ export const joinParts = (parts: readonly OlapPart[]): OlapPart => ({
   raw: parts.flatMap(({ raw }) => raw),
   aggregates: parts.flatMap(({ aggregates }) => aggregates),
   sessions: parts.flatMap(({ sessions }) => sessions),
+  replaced: parts.flatMap(({ replaced }) => replaced),
   late: parts.flatMap(({ late }) => late),
   duplicates: addCounts(parts.map(({ duplicates }) => duplicates)),
   repeated: parts.flatMap(({ repeated }) => repeated),

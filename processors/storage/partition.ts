@@ -1,3 +1,5 @@
+import type { SessionRow, Settlement } from '#schema/checkpoint.ts'
+import type { Hole } from '#schema/olap.ts'
 import type { CheckpointOutputs, Logger, OlapPart, OutputFeed, SettlementsGone, StoredPartition } from '../ports.ts'
 import { pause } from '../runtime/signal.ts'
 import type { Turns } from '../runtime/turns.ts'
@@ -7,6 +9,7 @@ import { FrameMismatch } from './lines.ts'
 import { PartitionMemory } from './memory.ts'
 import { type SizedPart, toPart } from './part.ts'
 import { createRefill, type Refill } from './refill.ts'
+import { type Repair, repairSessions } from './session-repair.ts'
 
 export interface FollowDeps {
   partition: number
@@ -18,10 +21,16 @@ export interface FollowDeps {
   add(part: SizedPart): Promise<void>
   /** The last checkpoint that is written. */
   written(): number
+  /** Of what is written: sessions that may still change. */
+  openSessions(): Promise<SessionRow[]>
+  /** The store lacks something: its sessions may be cut. */
+  behindHole: boolean
   retryMs: number
   logger: Logger
   signal: AbortSignal
 }
+
+const WRITTEN_MS = 20
 
 export interface Follower {
   /** Why the partition is not up to date, in words. */
@@ -31,6 +40,9 @@ export interface Follower {
 
 const message = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 const isGone = (item: CheckpointOutputs | SettlementsGone): item is SettlementsGone => !('settlement' in item)
+
+/** Whether the store folds on without what it lacks, so that its sessions may be cut; the processor had it all. */
+export const isLacking = ({ lostBy, aggregates }: Hole): boolean => lostBy === 'STORE' && !aggregates
 
 /** What is written for checkpoints of which nothing is left. The definitions of now hold from here on. */
 const lostPart = async (feed: OutputFeed, memory: PartitionMemory, partition: number, gone: SettlementsGone) => {
@@ -46,6 +58,7 @@ const lostPart = async (feed: OutputFeed, memory: PartitionMemory, partition: nu
     raw: [],
     aggregates: [],
     sessions: [],
+    replaced: [],
     late: [],
     duplicates: {},
     repeated: [],
@@ -69,10 +82,21 @@ export const followPartition = (deps: FollowDeps): Follower => {
   let refill: { fold: Refill; end: () => void } | undefined
   let refillTo = 0
   let halted: string | undefined
+  let { behindHole } = deps
 
   const endRefill = (): void => {
     refill?.end()
     refill = undefined
+  }
+
+  /** Sessions that are open after the last checkpoint that was read. */
+  const openSessions = async (): Promise<SessionRow[]> => {
+    while (deps.written() < memory.checkpoint) {
+      await pause(WRITTEN_MS, signal)
+      // What is written after this process has stopped, nobody waits for.
+      signal.throwIfAborted()
+    }
+    return deps.openSessions()
   }
 
   const startRefill = async (): Promise<Refill> => {
@@ -80,16 +104,32 @@ export const followPartition = (deps: FollowDeps): Follower => {
     refillTo = Math.max(refillTo, to, from)
     logger.warn({ partition, from }, 'deltas of checkpoints have expired: they are made anew from the log')
     const end = await turns.take()
-    refill = { fold: createRefill(memory.state()), end }
-    return refill.fold
+    try {
+      refill = { fold: createRefill(memory.state(), await openSessions()), end }
+      return refill.fold
+    } catch (error) {
+      end()
+      throw error
+    }
+  }
+
+  const repair = async ({ checkpoint }: Settlement): Promise<Repair> => {
+    if (!behindHole) return { replaced: [], sessions: [] }
+    return repairSessions(await openSessions(), await feed.liveSessions(partition), checkpoint)
   }
 
   const partOf = async (outputs: CheckpointOutputs): Promise<SizedPart> => {
     const { settlement, aggregates, sessions, late } = outputs
     const frames = await readSettled(feed, settlement)
-    if (aggregates && sessions && late) {
+    // One without deltas has lost none, whatever became of those beside it.
+    const isSilent = settlement.aggregates === 0
+    if (aggregates && sessions && late && !(refill && isSilent)) {
       endRefill()
-      return toPart(outputs, frames, { aggregates, sessions, late })
+      if (isSilent) return toPart(outputs, frames, { aggregates, sessions, late })
+      const { replaced, sessions: repaired } = await repair(settlement)
+      const part = toPart(outputs, frames, { aggregates, sessions: [...repaired, ...sessions], late }, replaced)
+      behindHole = false
+      return part
     }
     const fold = refill?.fold ?? (await startRefill())
     try {
@@ -107,6 +147,7 @@ export const followPartition = (deps: FollowDeps): Follower => {
     if (isGone(item)) endRefill()
     const sized = await (isGone(item) ? lostPart(feed, memory, partition, item) : partOf(item))
     for (const hole of sized.part.holes) logger.error({ ...hole }, describeHole(hole))
+    behindHole ||= sized.part.holes.some(isLacking)
     memory.note(sized.part)
     if (memory.checkpoint >= refillTo) endRefill()
     await deps.add(sized)

@@ -5,6 +5,7 @@ import {
   decodeOutcomes,
   type LateEvent,
   type Outcome,
+  type SegmentSession,
   type SessionRow,
   type Settlement,
 } from '#schema/checkpoint.ts'
@@ -39,15 +40,16 @@ const verdictsOf = ({ outcomes }: Settlement): ((sequence: number, index: number
 }
 
 /**
- * Folds the log again from where `state` holds, as the processor did, but for who judges: the settlements say what
- * counted, so no identity need be remembered. Each checkpoint gives the deltas that it gave the first time, also their
+ * Folds the log again from where `state` holds and `sessions` are open, as the processor did, but for who judges: the
+ * settlements say what counted, so no identity need be remembered. Each checkpoint gives the deltas that it gave the first time, also their
  * number (`revision`). What may differ: members of uniques may come again, which changes no set; and a window that has
  * more series than the cap allows, and was open when the refill began, may keep other names apart than before.
  */
-export const createRefill = (state: FoldState): Refill => {
+export const createRefill = (state: FoldState, sessions: readonly SessionRow[]): Refill => {
   let verdict: (sequence: number, index: number) => Outcome = () => 'C'
   const fold = new PartitionFold(({ sequence, index }) => verdict(sequence, index))
-  fold.restore({ ...emptySegment(), ...state })
+  const open = sessions.map((row): SegmentSession => ({ ...row, changed: 0, changedAt: 0 }))
+  fold.restore({ ...emptySegment(), ...state, sessions: open })
   return {
     deltas(settlement, messages) {
       verdict = verdictsOf(settlement)

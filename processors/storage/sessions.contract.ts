@@ -65,6 +65,15 @@ export const sessionsContract = (name: string, olap: () => OlapWriter): void => 
       expect(await sessions({ retracted: true })).toEqual([kept, retraction(old)])
     })
 
+    it('forgets all that it had of sessions that are replaced, whatever their revision, and nothing else', async () => {
+      const cut = [sessionRow({ revision: 9, dims: ['DE'] }), sessionRow({ revision: 7 })]
+      const others = [sessionRow({ start: T0 + 1 }), sessionRow({ source: 'import' }), sessionRow({ version: 2 })]
+      await write(1, [...cut, ...others])
+      await write(2, [sessionRow({ revision: 6, events: 3 })], { replaced: cut })
+      expect(await sessions()).toEqual([others[1], sessionRow({ revision: 6, events: 3 }), others[0]])
+      expect(await sessions({ version: 2 })).toEqual([others[2]])
+    })
+
     it('answers one metric, version, gap and range of starts of one tenant', async () => {
       const others = [
         { tenant: 'other' },

@@ -4,7 +4,7 @@ import { type Logger, type OlapPart, type OlapWriter, OutOfSequence, type Output
 import { pause } from '../runtime/signal.ts'
 import { createTurns } from '../runtime/turns.ts'
 import { holeProblems } from './holes.ts'
-import { followPartition } from './partition.ts'
+import { followPartition, isLacking } from './partition.ts'
 import { createPending } from './pending.ts'
 import type { StoreSpans } from './store-span.ts'
 
@@ -138,6 +138,9 @@ export const startStorage = async (deps: StorageDeps): Promise<Storage> => {
         return pending.add(sized)
       },
       written: () => positions[partition],
+      openSessions: () => writer.openSessions(partition),
+      // Until an operator has taken note each start looks again.
+      behindHole: holes.some((hole) => hole.partition === partition && hole.acknowledgedAt === null && isLacking(hole)),
       retryMs: settings.retryMs,
       logger,
       signal,

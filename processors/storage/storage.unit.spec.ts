@@ -95,6 +95,7 @@ class FakeFeed implements OutputFeed {
 
   newest = async (partition: number) => this.outputs.get(partition)?.length ?? 0
   newestState = async () => ({ clocks: [], definitions: [definitionState('views', 'COUNT')], tenants: [] })
+  liveSessions = async () => []
 }
 
 /** A store in memory that keeps rows and positions together; it can be told to fail or to wait. */
@@ -122,6 +123,7 @@ class FakeWriter {
     this.batches.flatMap(({ parts }) =>
       parts.flatMap(({ holes }) => holes.map((hole) => ({ ...hole, foundAt: 0, acknowledgedAt: null }))),
     )
+  openSessions = async () => []
   maintain = async () => undefined
 }
 
