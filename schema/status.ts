@@ -47,7 +47,7 @@ export const tenantTime = (clocks: Iterable<Clock>): TenantTime => {
 }
 
 /** Tolerance between an import's clock and its newest event: the clock trails by the out-of-orderness. */
-const REACH_MS = 60_000
+export const REACH_MS = 60_000
 
 /** Whether every clock has passed `time`, for a window that starts at `start`. */
 const passed = (at: TenantTime, start: number, time: number): boolean =>

@@ -8,13 +8,12 @@ import { toWindow, type WindowInput } from './metrics.ts'
 import { need } from './rights.ts'
 import { readTime } from './scalars.ts'
 
-/** Tumbling windows are never retracted. */
-const STATUSES = ['PROVISIONAL', 'COMPLETE', 'CORRECTED', 'FINAL'] as const satisfies WindowStatus[]
+const STATUSES = ['PROVISIONAL', 'COMPLETE', 'CORRECTED', 'FINAL', 'RETRACTED'] as const satisfies WindowStatus[]
 
 const addPoint = (builder: Builder) => {
   const status = builder.enumType('WindowStatus', {
     description:
-      'PROVISIONAL until the watermark passes the end, then COMPLETE, CORRECTED when it changed after that, FINAL at end + latenessHorizon.',
+      'PROVISIONAL until the watermark passes the end, then COMPLETE, CORRECTED when it changed after that, FINAL at end + latenessHorizon. RETRACTED: a session that merged or moved; 0 events.',
     values: STATUSES,
   })
   return builder.objectRef<Point>('MetricPoint').implement({
@@ -23,7 +22,7 @@ const addPoint = (builder: Builder) => {
       windowEnd: t.expose('windowEnd', { type: 'DateTime' }),
       dimensions: t.field({
         type: t.listRef('String', { nullable: true }),
-        description: "In the order of the metric's dimensions, or of by.",
+        description: "In the order of the metric's dimensions, or of by. Session windows: sessionId comes first.",
         resolve: ({ dimensions }) => dimensions,
       }),
       value: t.exposeFloat('value', {
@@ -38,7 +37,7 @@ const addPoint = (builder: Builder) => {
         resolve: ({ detail }) => detail,
       }),
       events: t.expose('events', { type: 'BigInt', description: 'Events folded into this window.' }),
-      status: t.field({ type: status, resolve: (point) => point.status as (typeof STATUSES)[number] }),
+      status: t.field({ type: status, resolve: (point) => point.status }),
       revision: t.exposeInt('revision', { description: 'Grows with every change of this point.' }),
       sampled: t.exposeFloat('sampled', {
         description:
@@ -84,7 +83,7 @@ export const addQueryMetric = (builder: Builder, conditions: Conditions, window:
     metric: t.field({
       type: result,
       description:
-        "Windows whose start lies in [from, to), from the live view and the store as one. by and where: of the metric's dimensions.",
+        "Windows whose start lies in [from, to), from the live view and the store as one. by and where: of the metric's dimensions; where of session windows: also sessionId.",
       args: {
         name: t.arg.string({ required: true }),
         window: t.arg({ type: window, required: true }),

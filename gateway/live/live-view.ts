@@ -1,10 +1,12 @@
 import type { CheckpointDelta, CheckpointFeed, MetricStore, Reports, WallClock } from '#gateway/ports.ts'
+import { DEFAULT_LATENESS_HORIZON_MS } from '#schema/limits.ts'
 import { sliceRetention } from '#schema/slice-retention.ts'
 import type { TenantTime } from '#schema/status.ts'
-import { createLiveState, type LiveState } from './live-state.ts'
+import { createLiveState, type LiveState, type TableName } from './live-state.ts'
 import { covers, type Positions } from './positions.ts'
 import type { PushSpans } from './push-spans.ts'
 import { createRates } from './rates.ts'
+import type { SessionTable } from './session-table.ts'
 import type { SliceTable } from './slices.ts'
 
 export interface LiveViewOptions {
@@ -12,6 +14,8 @@ export interface LiveViewOptions {
   metrics: MetricStore
   partitions: number
   clock: WallClock
+  /** Lateness horizon of a tenant, milliseconds: sessions stay for as long as an event can reach them. */
+  horizonMs?: (tenant: string) => number
   /** Lets idle partitions count as up to date. */
   reports?: Reports
   log: { warn(fields: object, message: string): void }
@@ -35,6 +39,7 @@ const SWEEP_MS = 30_000
  */
 export const createLiveView = (options: LiveViewOptions) => {
   const { feed, metrics, partitions, clock, reports, log, pushSpans, retryMs = 500 } = options
+  const { horizonMs = () => DEFAULT_LATENESS_HORIZON_MS } = options
   const closed = new AbortController()
   const listeners = new Map<string, Set<() => void>>()
   const waiters = new Set<() => void>()
@@ -64,7 +69,7 @@ export const createLiveView = (options: LiveViewOptions) => {
 
   const open = async (partition: number, state: LiveState, attempt: number) => {
     const loaded = await retried(`loading partition ${partition}`, () => feed.load(partition))
-    state.load(partition, loaded)
+    state.load(partition, loaded, clock.now())
     const onCheckpoint = (delta: CheckpointDelta): void => {
       if (closed.signal.aborted || attempt !== loading) return
       const touched = state.apply(partition, delta)
@@ -86,7 +91,7 @@ export const createLiveView = (options: LiveViewOptions) => {
   // Sums cannot give up one partition's share, so all are loaded; until then readers see the state from before.
   const loadAll = async (): Promise<void> => {
     const attempt = ++loading
-    const state = createLiveState(partitions)
+    const state = createLiveState(partitions, horizonMs)
     const opened = await Promise.all(Array.from({ length: partitions }, (_, p) => open(p, state, attempt)))
     if (attempt !== loading || closed.signal.aborted) {
       await Promise.all(opened.map((follower) => follower.stop()))
@@ -113,7 +118,7 @@ export const createLiveView = (options: LiveViewOptions) => {
     if (!current) throw new Error('the live view is not loaded')
     return current
   }
-  const isCurrent = ({ tenant, metric, version }: SliceTable): boolean => {
+  const isCurrent = ({ tenant, metric, version }: TableName): boolean => {
     const record = metrics.get(tenant, metric)
     return record === undefined || (!record.deleted && record.definition.version <= version)
   }
@@ -180,6 +185,9 @@ export const createLiveView = (options: LiveViewOptions) => {
     table: (tenant: string, metric: string, version: number, size: number): SliceTable | undefined =>
       state().table(tenant, metric, version, size),
     mark: (tenant: string, metric: string, size: number): number => state().mark(tenant, metric, size),
+    sessionTable: (tenant: string, metric: string, version: number, gap: number): SessionTable | undefined =>
+      state().sessionTable(tenant, metric, version, gap),
+    sessionMark: (tenant: string, metric: string, gap: number): number => state().sessionMark(tenant, metric, gap),
     loaded: (): Positions => state().loaded(),
 
     /** Last message of a partition's log that is in the view; 0 while nothing is loaded. */

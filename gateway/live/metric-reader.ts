@@ -2,12 +2,14 @@ import type { MetricStore, OlapReader, WallClock } from '#gateway/ports.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { MetricDefinition } from '#schema/metric.ts'
 import type { LiveView } from './live-view.ts'
-import { resolveOperation, type Selection } from './operation.ts'
+import { resolveOperation } from './operation.ts'
 import type { Point } from './points.ts'
 import type { PushSpans } from './push-spans.ts'
 import { createReading, type Reading } from './reading.ts'
+import type { Selection } from './selection.ts'
 import type { ReadOptions } from './snapshot.ts'
 import { createStoredWindows } from './stored.ts'
+import { createStoredSessions } from './stored-sessions.ts'
 import { createSubscribe, type SubscribeRequest } from './subscription.ts'
 import { createWatches } from './watch.ts'
 
@@ -58,7 +60,8 @@ const definitionOf = (metrics: MetricStore, tenant: string, name: string): Metri
 export const createMetricReader = (options: MetricReaderOptions) => {
   const { view, metrics, olap, clock, horizonMs, paceMs = 100, patienceMs = 10_000 } = options
   const stored = createStoredWindows({ olap, clock })
-  const sources: ReadOptions = { view, stored, horizonMs }
+  const storedSessions = createStoredSessions({ olap, clock })
+  const sources: ReadOptions = { view, stored, storedSessions, horizonMs }
   const watches = createWatches({ view, clock, paceMs })
 
   const resolve = (tenant: string, request: MetricRequest): Reading =>

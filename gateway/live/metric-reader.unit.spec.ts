@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { OTHER } from '#schema/checkpoint.ts'
+import { fakeOlap } from './fake-olap.ts'
 import { createLiveView, type LiveView } from './live-view.ts'
 import { createMetricReader, type MetricRequest } from './metric-reader.ts'
 import type { Point } from './points.ts'
@@ -8,7 +9,6 @@ import {
   definition,
   fakeCheckpoints,
   fakeMetricStore,
-  fakeOlap,
   liveClock,
   row,
   TENANT,

@@ -1,32 +1,8 @@
 import { MillraceError } from '#schema/errors.ts'
-import { type Measure, measureOf } from '#schema/measures.ts'
-import type { Condition, MetricDefinition, WindowSpec } from '#schema/metric.ts'
-import { sliceSizes } from '#schema/metric.ts'
+import { type MetricDefinition, sliceSizes, type WindowSpec } from '#schema/metric.ts'
 import { formatDuration } from '#schema/time.ts'
-import { dimensionTest } from './conditions.ts'
-
-/** What a reader asks of a metric, apart from the time range. */
-export interface Selection {
-  window: WindowSpec
-  /** Dimensions to group by; all of the metric's when absent. */
-  by?: readonly string[]
-  where?: readonly Condition[]
-}
-
-/** A selection, checked against the metric's definition and compiled; the same for every kind of window. */
-export interface OperationBase {
-  tenant: string
-  metric: string
-  version: number
-  measure: Measure
-  /** Group of a series: its values of the dimensions in `by`, in that order. */
-  groupOf(dims: readonly (string | null)[]): (string | null)[]
-  matches(dims: readonly (string | null)[]): boolean
-  /** Each series is a group of its own, with its own dimensions: nothing is filtered, left out or put in another order. */
-  everySeries: boolean
-  /** The same for equal operations of one tenant, whatever the metric's version. */
-  key: string
-}
+import { type OperationBase, resolveBase, type Selection } from './selection.ts'
+import { resolveSessions, type SessionOperation } from './session-operation.ts'
 
 /** Of tumbling and sliding windows: sums of slices. */
 export interface SliceOperation extends OperationBase {
@@ -40,7 +16,7 @@ export interface SliceOperation extends OperationBase {
 }
 
 /** What is done with it depends on the kind: see createReading. */
-export type Operation = SliceOperation
+export type Operation = SliceOperation | SessionOperation
 
 /** Slices that one composed window may have. */
 const MAX_SLICES = 1_440
@@ -82,58 +58,10 @@ const sliceFor = (definition: MetricDefinition, window: TumblingOrSliding): numb
   throw notDefined(definition, window)
 }
 
-const dimensionIndex = (definition: MetricDefinition, field: string): number => {
-  const index = definition.dimensions.indexOf(field)
-  if (index >= 0) return index
-  const possible = definition.dimensions.length > 0 ? definition.dimensions.join(', ') : 'none'
-  throw new MillraceError(
-    'FIELD_NOT_A_DIMENSION',
-    `${field} is not a dimension of metric ${definition.name}; its dimensions are: ${possible}. ` +
-      'Use one of these in by and where, or define a metric with this dimension',
-    { metric: definition.name, field, dimensions: definition.dimensions },
-  )
-}
-
-/** `windowKey`: what tells the windows of equal selections apart. */
-const resolveBase = (
-  tenant: string,
-  definition: MetricDefinition,
-  selection: Selection,
-  windowKey: unknown,
-): OperationBase => {
-  const { where = [] } = selection
-  const by = selection.by ?? definition.dimensions
-  if (new Set(by).size !== by.length) throw new MillraceError('BAD_INPUT', 'by names a dimension twice; name each once')
-  const indexes = by.map((field) => dimensionIndex(definition, field))
-  const tests = where.map((condition) => {
-    const index = dimensionIndex(definition, condition.field)
-    const test = dimensionTest(condition)
-    return (dims: readonly (string | null)[]): boolean => test(dims[index])
-  })
-  return {
-    tenant,
-    metric: definition.name,
-    version: definition.version,
-    measure: measureOf(definition.measure),
-    groupOf: (dims) => indexes.map((index) => dims[index]),
-    everySeries:
-      where.length === 0 && by.length === definition.dimensions.length && indexes.every((index, i) => index === i),
-    matches: (dims) => tests.every((test) => test(dims)),
-    key: JSON.stringify([
-      tenant,
-      definition.name,
-      windowKey,
-      // As it was asked for: without `by` it stays the same question when the metric gets other dimensions.
-      selection.by ?? null,
-      where.map(({ field, op, value }) => [field, op, value]),
-    ]),
-  }
-}
-
 /** Throws WINDOW_NOT_DEFINED, FIELD_NOT_A_DIMENSION or BAD_INPUT with what can be asked instead. */
 export const resolveOperation = (tenant: string, definition: MetricDefinition, selection: Selection): Operation => {
   const { window } = selection
-  if (window.kind === 'SESSION') throw new MillraceError('BAD_INPUT', 'window: ask for a tumbling or a sliding one')
+  if (window.kind === 'SESSION') return resolveSessions(tenant, definition, selection, window.gapMs)
   const { sizeMs } = window
   const slideMs = slideOf(window)
   if (slideMs > sizeMs)

@@ -36,7 +36,13 @@ export const createPushSpans = (tracer: Tracer, clock: WallClock): PushSpans => 
       const place = readTrace(delta)
       if (!place || !isSampled(place)) return
       const { partition, checkpoint } = delta.settlement
-      kept.push({ partition, checkpoint, place, at: clock.now(), changed: new Set(delta.rows.map(nameOf)) })
+      kept.push({
+        partition,
+        checkpoint,
+        place,
+        at: clock.now(),
+        changed: new Set([...delta.rows, ...delta.sessions].map(nameOf)),
+      })
       if (kept.length > MOST_KEPT) kept.shift()
     },
     start(operation, since, now, points) {
@@ -53,7 +59,7 @@ export const createPushSpans = (tracer: Tracer, clock: WallClock): PushSpans => 
         attributes: {
           'millrace.tenant': operation.tenant,
           'millrace.metric': operation.metric,
-          'millrace.window_ms': operation.sizeMs,
+          'millrace.window_ms': operation.kind === 'SESSIONS' ? operation.gapMs : operation.sizeMs,
           'millrace.points': points,
         },
       }))

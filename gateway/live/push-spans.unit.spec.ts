@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { createMemoryTracer } from '#schema/testing/tracer.ts'
+import { fakeOlap } from './fake-olap.ts'
 import { createLiveView } from './live-view.ts'
 import { createMetricReader } from './metric-reader.ts'
 import { createPushSpans } from './push-spans.ts'
@@ -8,7 +9,6 @@ import {
   definition,
   fakeCheckpoints,
   fakeMetricStore,
-  fakeOlap,
   liveClock,
   row,
   TENANT,

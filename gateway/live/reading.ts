@@ -5,6 +5,7 @@ import type { Pending } from './pending.ts'
 import type { Point } from './points.ts'
 import type { Positions } from './positions.ts'
 import type { Range } from './ranges.ts'
+import { createSessionReading } from './session-reading.ts'
 import { createSliceReading } from './slice-reading.ts'
 import type { ReadOptions } from './snapshot.ts'
 
@@ -51,5 +52,7 @@ export const createReading = (operation: Operation, options: ReadOptions): Readi
   switch (operation.kind) {
     case 'SLICES':
       return createSliceReading(operation, options)
+    case 'SESSIONS':
+      return createSessionReading(operation, options)
   }
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { WindowSpec } from '#schema/metric.ts'
+import { fakeOlap } from './fake-olap.ts'
 import { createLiveView } from './live-view.ts'
 import { createMetricReader, type MetricReader } from './metric-reader.ts'
 import type { Update } from './subscription.ts'
@@ -9,7 +10,6 @@ import {
   definition,
   fakeCheckpoints,
   fakeMetricStore,
-  fakeOlap,
   liveClock,
   row,
   sliding,

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
 import type { WindowSpec } from '#schema/metric.ts'
+import { fakeOlap } from './fake-olap.ts'
 import { createLiveView, type LiveView } from './live-view.ts'
 import { createMetricReader } from './metric-reader.ts'
 import type { Point } from './points.ts'
@@ -9,7 +10,6 @@ import {
   definition,
   fakeCheckpoints,
   fakeMetricStore,
-  fakeOlap,
   liveClock,
   row,
   sliding,

@@ -7,11 +7,13 @@ import type { Range } from './ranges.ts'
 import type { Answer, Limits, Newest } from './reading.ts'
 import type { Slice, SliceTable } from './slices.ts'
 import type { StoredWindows } from './stored.ts'
+import type { StoredSessions } from './stored-sessions.ts'
 import { inOrder, slicesFor, startAfter, startsOf } from './windows.ts'
 
 export interface ReadOptions {
   view: LiveView
   stored: StoredWindows
+  storedSessions: StoredSessions
   horizonMs: (tenant: string) => number
 }
 

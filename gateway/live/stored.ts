@@ -1,11 +1,11 @@
 import type { OlapReader, WallClock } from '#gateway/ports.ts'
-import { MillraceError } from '#schema/errors.ts'
 import { EARLIEST_TIME_MS } from '#schema/limits.ts'
 import type { OlapRow, Positions as StoredPositions } from '#schema/olap.ts'
 import type { SliceOperation } from './operation.ts'
-import { covers, type Positions } from './positions.ts'
+import type { Positions } from './positions.ts'
 import type { Range } from './ranges.ts'
 import { foldRow, newSlice, type Slice } from './slices.ts'
+import { waitForStore } from './wait-for-store.ts'
 import { inOrder, slicesFor, startAfter, startBefore, startsOf } from './windows.ts'
 
 /** Slices as the OLAP store has them (without a memory of what changed when), and the checkpoints that are in them. */
@@ -19,9 +19,6 @@ export interface StoredRange extends StoredSlices {
   /** Windows that have data, by their starts, in order of time. */
   starts: number[]
 }
-
-const FIRST_PAUSE_MS = 50
-const MAX_PAUSE_MS = 1_000
 
 const toSlices = (rows: OlapRow[]): Slice[] => {
   const slices = new Map<number, Slice>()
@@ -38,17 +35,6 @@ const toSlices = (rows: OlapRow[]): Slice[] => {
 
 const startsIn = (operation: SliceOperation, { from, to }: Range, slices: readonly Slice[]): number[] =>
   startsOf(operation, slices).filter((start) => start >= from && start < to)
-
-const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const finish = (): void => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', finish)
-      resolve()
-    }
-    const timer = setTimeout(finish, ms)
-    signal?.addEventListener('abort', finish)
-  })
 
 /** Windows that have left the live view, asked of the OLAP store. Equal questions under way are asked once. */
 export const createStoredWindows = ({ olap, clock }: { olap: OlapReader; clock: WallClock }) => {
@@ -77,26 +63,9 @@ export const createStoredWindows = ({ olap, clock }: { olap: OlapReader; clock: 
     need: Positions,
     limits: { deadlineMs: number; signal?: AbortSignal },
   ): Promise<StoredRange> => {
-    const deadline = clock.now() + limits.deadlineMs
-    let failure: unknown
-    for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, MAX_PAUSE_MS)) {
-      try {
-        const stored = await ask(operation, slicesFor(operation, windows.from, windows.to))
-        if (covers(stored.positions, need)) return { ...stored, starts: startsIn(operation, windows, stored.slices) }
-        failure = undefined
-      } catch (error) {
-        failure = error
-      }
-      if (limits.signal?.aborted || clock.now() + wait > deadline) break
-      await pause(wait, limits.signal)
-    }
-    const reason = failure ? 'does not answer' : 'has not yet taken in what was counted'
-    throw new MillraceError(
-      'UNAVAILABLE',
-      `the store of older windows ${reason}; try again in a few seconds, or ask for recent windows only`,
-      {},
-      { cause: failure },
-    )
+    const question = () => ask(operation, slicesFor(operation, windows.from, windows.to))
+    const stored = await waitForStore(question, need, limits, clock)
+    return { ...stored, starts: startsIn(operation, windows, stored.slices) }
   }
 
   return {

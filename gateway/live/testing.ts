@@ -1,8 +1,6 @@
-import type { CheckpointDelta, CheckpointFeed, LoadedPartition, MetricStore, OlapReader } from '#gateway/ports.ts'
-import type { AggregateRow, Clock, Mark, SegmentRow } from '#schema/checkpoint.ts'
-import { mergeCorrections } from '#schema/corrections.ts'
+import type { CheckpointDelta, CheckpointFeed, LoadedPartition, MetricStore } from '#gateway/ports.ts'
+import type { AggregateRow, Clock, Mark, SegmentRow, SessionRow } from '#schema/checkpoint.ts'
 import type { MetricDefinition, MetricRecord, WindowSpec } from '#schema/metric.ts'
-import type { OlapRow } from '#schema/olap.ts'
 import type { TraceHeaders } from '#schema/trace.ts'
 
 export const TENANT = 'shop'
@@ -33,6 +31,30 @@ export const row = (start: number, dims: (string | null)[], events: number, over
   events,
   corrections: 0,
   n: events,
+  ...over,
+})
+
+/** A row of COUNT of the session `session` with the gap of a minute, which begins at `start` and ends at `end`. */
+export const sessionRow = (
+  session: string,
+  [start, end]: [number, number],
+  dims: (string | null)[],
+  events: number,
+  over: Partial<SessionRow> = {},
+): SessionRow => ({
+  tenant: TENANT,
+  metric: 'views',
+  version: 1,
+  gap: MINUTE,
+  source: 'live',
+  session,
+  start,
+  end,
+  dims,
+  events,
+  corrections: 0,
+  revision: 1,
+  ...(over.retracted ? {} : { n: events }),
   ...over,
 })
 
@@ -78,7 +100,7 @@ export const fakeCheckpoints = (partitions: number) => {
   const history = Array.from({ length: partitions }, () => [] as CheckpointDelta[])
   const followers = new Set<Follower>()
   let marks: Mark[] = []
-  let dropped: (row: AggregateRow) => boolean = () => false
+  let dropped: (row: AggregateRow | SessionRow) => boolean = () => false
 
   const load = (partition: number): LoadedPartition | null => {
     const deltas = history[partition]
@@ -87,6 +109,9 @@ export const fakeCheckpoints = (partitions: number) => {
       changed
         .filter((one) => !dropped(one))
         .map((one) => ({ ...one, changed: settlement.checkpoint, changedAt: settlement.at, revision: 1 })),
+    )
+    const sessions = deltas.flatMap(({ settlement: { checkpoint, at }, sessions: changed }) =>
+      changed.filter((one) => !dropped(one)).map((one) => ({ ...one, changed: checkpoint, changedAt: at })),
     )
     const clocks = new Map(deltas.flatMap(({ settlement }) => settlement.clocks).map((one) => [one.source, one]))
     const head = {
@@ -100,7 +125,7 @@ export const fakeCheckpoints = (partitions: number) => {
       manifest: [],
       marks,
     }
-    return { head, rows, sessions: [], clocks: [...clocks.values()], definitions: [] }
+    return { head, rows, sessions, clocks: [...clocks.values()], definitions: [] }
   }
 
   const feed: CheckpointFeed = {
@@ -121,12 +146,12 @@ export const fakeCheckpoints = (partitions: number) => {
     commit(
       partition: number,
       rows: AggregateRow[],
-      { clocks = [] as Clock[], at = 1_000, to = 0, trace = {} as TraceHeaders } = {},
+      { clocks = [] as Clock[], at = 1_000, to = 0, trace = {} as TraceHeaders, sessions = [] as SessionRow[] } = {},
     ): void {
       const delta: CheckpointDelta = {
         ...trace,
         rows,
-        sessions: [],
+        sessions,
         settlement: {
           format: 1,
           partition,
@@ -146,52 +171,18 @@ export const fakeCheckpoints = (partitions: number) => {
       history[partition].push(delta)
       for (const follower of [...followers]) if (follower.partition === partition) follower.give(delta)
     },
+    /** A checkpoint that stands in the history already reaches those who follow. */
+    deliver(partition: number, delta: CheckpointDelta): void {
+      for (const follower of [...followers]) if (follower.partition === partition) follower.give(delta)
+    },
     /** The outputs of a partition are gone before its followers had them. */
     gap(partition: number): void {
       for (const follower of [...followers]) if (follower.partition === partition) follower.gap()
     },
     /** From now on views load without these rows, which the processors have let go. */
-    leave(gone: (row: AggregateRow) => boolean, left: Mark[]): void {
+    leave(gone: (row: AggregateRow | SessionRow) => boolean, left: Mark[]): void {
       dropped = gone
       marks = left
-    },
-  }
-}
-
-/** An OLAP store that holds the checkpoints up to `positions`, which the test moves. */
-export const fakeOlap = (history: readonly CheckpointDelta[][]) => {
-  const state = { positions: history.map(() => 0), away: false, questions: 0 }
-  const rowsOf = (partition: number): AggregateRow[] =>
-    history[partition].slice(0, state.positions[partition]).flatMap(({ rows }) => rows)
-  const reader: Pick<OlapReader, 'aggregates'> = {
-    async aggregates({ tenant, metric, version, size, from, to }) {
-      state.questions++
-      if (state.away) throw new Error('the store is away')
-      const rows = history.flatMap((_, partition) => rowsOf(partition))
-      const asked = rows.filter(
-        (one) => one.tenant === tenant && one.metric === metric && one.version === version && one.size === size,
-      )
-      const inside = asked.filter((one) => one.start >= from && one.start < to)
-      const totals = new Map<string, OlapRow>()
-      for (const one of inside) {
-        const key = JSON.stringify([one.start, one.dims])
-        const total = totals.get(key)
-        if (!total) totals.set(key, { ...one, revision: 1 })
-        else {
-          total.events += one.events
-          Object.assign(total, mergeCorrections(total, one))
-          total.n = (total.n ?? 0) + (one.n ?? 0)
-          total.revision++
-        }
-      }
-      return { rows: [...totals.values()], positions: [...state.positions] }
-    },
-  }
-  return {
-    state,
-    reader: reader as OlapReader,
-    catchUp: (): void => {
-      state.positions = history.map((deltas) => deltas.length)
     },
   }
 }

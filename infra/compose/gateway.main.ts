@@ -69,11 +69,13 @@ const composeReading = async (
   const olap = createOlapClient(nats)
   const pushSpans = isOn ? createPushSpans(tracer, clock) : undefined
   const eventStatus = createEventStatus({ olap, tail: createEventTail(nats.broker), clock })
+  const horizonMs = (): number => TENANT_SETTINGS.latenessHorizonMs
   const view = createLiveView({
     feed: createCheckpointFeed(nats.broker),
     metrics,
     partitions,
     clock,
+    horizonMs,
     reports,
     log: logger,
     pushSpans,
@@ -84,7 +86,7 @@ const composeReading = async (
     olap,
     clock,
     deploymentId: deployment.id,
-    horizonMs: () => TENANT_SETTINGS.latenessHorizonMs,
+    horizonMs,
     pushSpans,
   })
   return {

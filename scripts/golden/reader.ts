@@ -1,7 +1,8 @@
+import { fakeOlap } from '#gateway/live/fake-olap.ts'
 import { createLiveView } from '#gateway/live/live-view.ts'
 import { createMetricReader } from '#gateway/live/metric-reader.ts'
 import type { Point } from '#gateway/live/points.ts'
-import { fakeMetricStore, fakeOlap } from '#gateway/live/testing.ts'
+import { fakeMetricStore } from '#gateway/live/testing.ts'
 import type { CheckpointDelta, CheckpointFeed } from '#gateway/ports.ts'
 import { DEFAULT_LATENESS_HORIZON_MS } from '#schema/limits.ts'
 import type { MetricDefinition } from '#schema/metric.ts'
@@ -78,7 +79,7 @@ export const shownAs = ({ is }: Pick<Show, 'is'>, points: readonly Point[]): str
 /** A gateway that reads metrics: its live view is loaded now, and follows from here. */
 export const openReader = async (feed: CheckpointFeed, partitions: number, { metrics, horizonMs }: Catalog) => {
   const clock = { now: () => parseClock('10:00') }
-  const view = createLiveView({ feed, metrics, partitions, clock, log: { warn() {} } })
+  const view = createLiveView({ feed, metrics, partitions, clock, horizonMs, log: { warn() {} } })
   await view.ready(1_000)
   const olap = fakeOlap([]).reader
   const reader = createMetricReader({ view, metrics, olap, clock, deploymentId: 'golden', horizonMs, paceMs: 0 })

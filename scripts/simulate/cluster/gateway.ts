@@ -65,14 +65,16 @@ const compose = async (world: World, name: string, { broker, logger }: Spawned) 
   await admin.completeUnfinished()
   admin.keepComplete(5_000, () => undefined)
   const reports = createReports(broker)
-  const view = createLiveView({ feed: createCheckpointFeed(broker), metrics, partitions, clock, reports, log: logger })
+  const feed = createCheckpointFeed(broker)
+  const horizonMs = (): number => HORIZON_MS
+  const view = createLiveView({ feed, metrics, partitions, clock, horizonMs, reports, log: logger })
   const reader = createMetricReader({
     view,
     metrics,
     olap: createReader(world),
     clock,
     deploymentId: DEPLOYMENT_ID,
-    horizonMs: () => HORIZON_MS,
+    horizonMs,
   })
   return { collector, admin, metrics, view, reader, log }
 }
