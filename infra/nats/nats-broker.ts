@@ -9,13 +9,15 @@ import {
   type StoredMsg,
 } from '@nats-io/jetstream'
 import type { Kvm } from '@nats-io/kv'
-import { headers, InvalidArgumentError, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
+import { headers, InvalidArgumentError, type MsgHdrs, type NatsConnection, nanos } from '@nats-io/transport-node'
 import { type Ack, type Broker, type ConsumeOptions, type Delivery, Refused, type StoredMessage } from './broker.ts'
 import { openBucket } from './nats-bucket.ts'
+import { createPulls } from './pulls.ts'
 
 const NO_MESSAGE = 10037
-const HEARTBEAT_MS = 1_000
+/** Of one consumer: what has come and was not read. */
 const BUFFER_BYTES = 8_000_000
+const INACTIVE_MS = 60_000
 
 const toHeaders = (values: Readonly<Record<string, string>>): MsgHdrs => {
   const set = headers()
@@ -85,19 +87,34 @@ const remade = async (
   return js.consumers.get(stream, durable)
 }
 
-const deliver = async (consumer: Consumer): Promise<Delivery> => {
-  const messages = await consumer.consume({
-    max_bytes: BUFFER_BYTES,
-    expires: 5_000,
-    idle_heartbeat: HEARTBEAT_MS,
-    abort_on_missing_resource: true,
-  })
+const deliver = (consumer: Consumer): Delivery => {
+  const pulls = createPulls(consumer, { mostBytes: BUFFER_BYTES })
   return {
-    stop: () => messages.stop(),
+    stop: pulls.stop,
     async *[Symbol.asyncIterator]() {
-      for await (const message of messages) yield fromConsumer(message)
+      for await (const message of pulls) yield fromConsumer(message)
     },
   }
+}
+
+/** A consumer of one reader: it goes when nobody has asked it for so long. */
+const ephemeral = async (
+  js: JetStreamClient,
+  jsm: JetStreamManager,
+  stream: string,
+  { start, filters, headersOnly }: ConsumeOptions,
+): Promise<Consumer> => {
+  const { name } = await jsm.consumers.add(stream, {
+    ack_policy: AckPolicy.None,
+    deliver_policy: DeliverPolicy.StartSequence,
+    opt_start_seq: start,
+    filter_subjects: filters ? [...filters] : undefined,
+    headers_only: headersOnly,
+    mem_storage: true,
+    num_replicas: 1,
+    inactive_threshold: nanos(INACTIVE_MS),
+  })
+  return js.consumers.get(stream, name)
 }
 
 /** Broker on a real connection. */
@@ -126,16 +143,12 @@ export const createNatsBroker = (nc: NatsConnection, js: JetStreamClient, jsm: J
   async purge(stream, filter, before) {
     await asked(() => jsm.streams.purge(stream, { filter, ...(before === undefined ? {} : { seq: before }) }))
   },
-  consume: (stream, { start, filters, durable, headersOnly }: ConsumeOptions) =>
+  consume: (stream, options) =>
     asked(async () => {
-      if (durable !== undefined) return deliver(await remade(js, jsm, stream, durable, start))
-      const ordered = await js.consumers.get(stream, {
-        filter_subjects: filters ? [...filters] : undefined,
-        deliver_policy: DeliverPolicy.StartSequence,
-        opt_start_seq: start,
-        ...(headersOnly ? { headers_only: true } : {}),
-      })
-      return deliver(ordered)
+      const { durable, start } = options
+      const consumer =
+        durable === undefined ? ephemeral(js, jsm, stream, options) : remade(js, jsm, stream, durable, start)
+      return deliver(await consumer)
     }),
   bucket: (name) => openBucket(kvm, name),
   notify: (subject, text) => nc.publish(subject, text),

@@ -26,6 +26,8 @@ const MOST_PENDING_EVENTS = 20_000
 const MOST_PENDING_SERIES = 20_000
 /** A settlement is one message, and the frame that passes the bound is in it as well. */
 const MOST_PENDING_ENTRIES = 500
+/** Storage holds the frames of a checkpoint at once, and the checkpoint itself every late line of them. */
+const MOST_PENDING_BYTES = 16_000_000
 const TICK_MS = 1_000
 /** Clocks of one tick: it is one message. */
 const MOST_TICKED = 2_000
@@ -124,6 +126,8 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
   const stopping = AbortSignal.any([signal, failed.signal])
   const lag = createLag()
   const seen = { frames: 0, events: 0 }
+  /** Of messages read since the last seal. */
+  let pendingBytes = 0
   let marksAt = clock.monotonic()
   logger.info({ partition, epoch, checkpoint: head.checkpoint, sequence: head.sequence }, 'partition taken over')
   deps.onReady?.()
@@ -138,6 +142,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
     const events = fold.pendingEvents
     const content = fold.seal(head.checkpoint + 1, now)
     const span = spans.start({ checkpoint: head.checkpoint + 1, events, from: content.from, to: content.to })
+    pendingBytes = 0
     sealed.fire()
     lag.sealed()
     marks.note(content.segment.rows)
@@ -167,6 +172,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
 
   const isFull = (): boolean =>
     fold.pendingEvents >= MOST_PENDING_EVENTS ||
+    pendingBytes >= MOST_PENDING_BYTES ||
     fold.pendingSeries >= MOST_PENDING_SERIES ||
     fold.pendingEntries >= MOST_PENDING_ENTRIES
 
@@ -177,6 +183,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
       const before = fold.pendingEvents
       for (const touched of fold.apply(message)) ticker.touched(touched, clock.monotonic())
       spans.read(message)
+      pendingBytes += message.data.length
       seen.frames++
       seen.events += fold.pendingEvents - before
       lag.read(message.storedAt)
