@@ -1,4 +1,5 @@
-import type { Mark, SegmentRow } from '#schema/checkpoint.ts'
+import type { Mark, SegmentRow, SegmentSession } from '#schema/checkpoint.ts'
+import { createSessionMarks } from './session-marks.ts'
 
 interface Windows {
   tenant: string
@@ -10,7 +11,7 @@ interface Windows {
 }
 
 /**
- * Which slices are in the live state. One leaves when its retention has passed since its last change and its end; the
+ * Which slices and sessions are in the live state. A slice leaves when its retention has passed since its last change and its end; the
  * mark is the end of the latest that left, and everything that ends at or before it is answered by the OLAP store from
  * then on. `retentionOf`: see sliceRetention; it may change when a definition does.
  */
@@ -28,10 +29,14 @@ export const createMarks = (
     }
     return windows
   }
-  for (const { tenant, metric, size, mark } of known) windowsOf(tenant, metric, size).mark = mark
+  for (const { tenant, metric, size, sessions, mark } of known) {
+    if (!sessions) windowsOf(tenant, metric, size).mark = mark
+  }
+  const ofSessions = createSessionMarks(known)
 
   return {
-    note(rows: readonly SegmentRow[]): void {
+    note(rows: readonly SegmentRow[], sessions: readonly SegmentSession[] = []): void {
+      ofSessions.note(sessions)
       let windows: Windows | undefined
       for (const { tenant, metric, size, start, changedAt } of rows) {
         // Rows of one slice stand together.
@@ -55,12 +60,17 @@ export const createMarks = (
           if (start + windows.size <= windows.mark) windows.changedAt.delete(start)
         }
       }
+      ofSessions.advance(now)
     },
     /** Whether a row's window is still in the live state. */
     isLive: (row: SegmentRow): boolean => row.start + row.size > windowsOf(row.tenant, row.metric, row.size).mark,
-    list: (): Mark[] =>
-      [...all.values()]
+    /** Whether a live view has to find a row's session in the state. */
+    isLiveSession: ofSessions.isLive,
+    list: (): Mark[] => [
+      ...[...all.values()]
         .filter(({ mark }) => Number.isFinite(mark))
         .map(({ tenant, metric, size, mark }) => ({ tenant, metric, size, mark })),
+      ...ofSessions.list(),
+    ],
   }
 }

@@ -110,7 +110,9 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
     { epoch, revision },
     {
       row: (row) => marks.isLive(row) && fold.tenant(row.tenant).isCurrent(row),
-      session: (row) => fold.tenant(row.tenant).isCurrent(row) && fold.tenant(row.tenant).isOpenSession(row),
+      session: (row) =>
+        fold.tenant(row.tenant).isCurrent(row) &&
+        (fold.tenant(row.tenant).isOpenSession(row) || marks.isLiveSession(row)),
       id: (tenant, source, minute) => {
         const of = fold.tenant(tenant)
         return minute >= firstLiveMinute(of.clock(source).watermark, of.settings.latenessHorizonMs)
@@ -145,7 +147,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
     pendingBytes = 0
     sealed.fire()
     lag.sealed()
-    marks.note(content.segment.rows)
+    marks.note(content.segment.rows, content.segment.sessions)
     const next = { nonce: randomUUID(), manifest: compaction.apply(head.manifest), marks: marks.list() }
     const batch = { ...buildBatch(content, head, next, now), ...writeTrace(span?.spanContext()) }
     revision = await inSpan(span, () => state.commit(batch, revision))
