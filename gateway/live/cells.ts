@@ -1,4 +1,4 @@
-import { type Measure, type MeasureState, mergeState } from '#schema/measures.ts'
+import { compactState, type Measure, type MeasureState, mergeState } from '#schema/measures.ts'
 import { seriesKey } from '#schema/metric.ts'
 import type { SliceOperation } from './operation.ts'
 import { type Positions, raise } from './positions.ts'
@@ -27,6 +27,7 @@ export const addSums = (measure: Measure, a: Sum, b: Sum): Sum => {
   const state = measure.empty()
   mergeState(state, a.state)
   mergeState(state, b.state)
+  compactState(state)
   return {
     state,
     events: a.events + b.events,
@@ -38,6 +39,7 @@ export const addSums = (measure: Measure, a: Sum, b: Sum): Sum => {
 /** Adds a series to a cell that is nobody else's. */
 const addTo = (cell: Cell & { changed: number[] }, series: Series): void => {
   mergeState(cell.state, series.state)
+  compactState(cell.state)
   cell.events += series.events
   cell.correctedAt = Math.max(cell.correctedAt, series.correctedAt)
   cell.revision += series.revision

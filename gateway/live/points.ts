@@ -38,11 +38,13 @@ export const compareDims = (a: Pick<Point, 'dimensions'>, b: Pick<Point, 'dimens
   return 0
 }
 
-const toPoint = (measure: Measure, window: Window, dimensions: Point['dimensions'], sum: Sum): Point => ({
+type Measured = ReturnType<typeof measured>
+
+const toPoint = (window: Window, dimensions: Point['dimensions'], sum: Sum, value: Measured): Point => ({
   windowStart: window.start,
   windowEnd: window.end,
   dimensions,
-  ...measured(measure, sum.state),
+  ...value,
   events: sum.events,
   status: sum.correctedAt >= window.end ? window.corrected : window.status,
   revision: sum.revision,
@@ -63,6 +65,7 @@ export const pointsOfGroups = (measure: Measure, groups: Wanted[]): Point[] => {
   for (const { dimensions, cellAt, windows } of groups.sort(compareDims)) {
     const sliding = createSlidingSum(measure)
     let next = 0
+    let last: { sum: Sum; value: Measured } | undefined
     for (const window of windows) {
       for (next = Math.max(next, window.low); next < window.high; next++) {
         const cell = cellAt(next)
@@ -70,8 +73,10 @@ export const pointsOfGroups = (measure: Measure, groups: Wanted[]): Point[] => {
       }
       const sum = sliding.from(window.low)
       if (!sum) continue
+      // A window that is longer than there is data says the same as its neighbour.
+      if (last?.sum !== sum) last = { sum, value: measured(measure, sum.state) }
       const points = byWindow.get(window.start)
-      const point = toPoint(measure, window, dimensions, sum)
+      const point = toPoint(window, dimensions, sum, last.value)
       if (points) points.push(point)
       else byWindow.set(window.start, [point])
     }

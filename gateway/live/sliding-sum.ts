@@ -14,6 +14,8 @@ export const createSlidingSum = (measure: Measure) => {
   /** Of the first `added` of `back`. */
   let backSum: Sum | undefined
   let added = 0
+  /** The last answer, as long as nothing is added or dropped. */
+  let total: Sum | undefined
 
   const flip = (from: number): void => {
     front = []
@@ -31,16 +33,25 @@ export const createSlidingSum = (measure: Measure) => {
     /** `index` of slices only ever grows. */
     add(index: number, cell: Sum): void {
       back.push({ index, cell })
+      total = undefined
     },
-    /** The sum of all from `index` on; undefined where there are none. Those before it are forgotten. */
+    /**
+     * The sum of all from `index` on; undefined where there are none. Those before it are forgotten. The same object as
+     * long as it is the same sum.
+     */
     from(index: number): Sum | undefined {
-      while (front.length > 0 && front[front.length - 1].index < index) front.pop()
+      while (front.length > 0 && front[front.length - 1].index < index) {
+        front.pop()
+        total = undefined
+      }
+      if (total) return total
       if (front.length === 0) flip(index)
       const oldest = front.at(-1)?.sum
       for (; added < back.length; added++) {
         backSum = backSum ? addSums(measure, backSum, back[added].cell) : back[added].cell
       }
-      return oldest && backSum ? addSums(measure, oldest, backSum) : oldest
+      total = oldest && backSum ? addSums(measure, oldest, backSum) : oldest
+      return total
     },
   }
 }

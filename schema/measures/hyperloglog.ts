@@ -40,7 +40,21 @@ export class Registers {
   }
 
   merge(from: Registers): void {
-    for (const packed of from.packed()) this.raise(packed)
+    if (!from.dense) {
+      for (const packed of from.packed()) this.raise(packed)
+      return
+    }
+    if (!this.dense) this.widen()
+    const [mine, theirs] = [this.dense!, from.dense]
+    for (let i = 0; i < REGISTERS; i++) if (theirs[i] > mine[i]) mine[i] = theirs[i]
+  }
+
+  /** Ranks of all registers, to be read only. */
+  ranks(): Uint8Array {
+    if (this.dense) return this.dense
+    const ranks = new Uint8Array(REGISTERS)
+    for (const [index, rank] of this.sparse!) ranks[index] = rank
+    return ranks
   }
 
   /** How many are kept: those that are set, or all of them. */
@@ -60,8 +74,7 @@ export class Registers {
   }
 
   private widen(): void {
-    this.dense = new Uint8Array(REGISTERS)
-    for (const [index, rank] of this.sparse!) this.dense[index] = rank
+    this.dense = this.ranks()
     this.sparse = null
   }
 }
@@ -85,11 +98,12 @@ const sigma = (fraction: number): number => {
  * HyperLogLog sketches" (2017), algorithm 6, less its correction for registers that are full: that begins near 2^45.
  */
 export const estimate = (registers: Uint8Array): number => {
-  let [empty, sum] = [0, 0]
-  for (const rank of registers) {
-    if (rank === 0) empty++
-    else sum += 2 ** -rank
-  }
+  const counts = new Uint32Array(RANKS)
+  for (const rank of registers) counts[rank]++
+  const empty = counts[0]
+  let sum = 0
+  // Whole multiples of powers of two: the sum is the same in whatever order.
+  for (let rank = 1; rank < RANKS; rank++) sum += counts[rank] * 2 ** -rank
   if (empty === REGISTERS) return 0
   return REGISTERS ** 2 / (2 * Math.LN2) / (sum + REGISTERS * sigma(empty / REGISTERS))
 }

@@ -1,7 +1,7 @@
 import { addExact, type ExactSum, mergeExact } from './exact-sum.ts'
 import { type HeavyHitters, mergeHitters, newHitters } from './heavy-hitters.ts'
 import { mergeWeights, type WeightsBy } from './tally.ts'
-import { mergeUniques, newUniques, type Uniques } from './uniques.ts'
+import { forgetNames, mergeUniques, newUniques, type Uniques } from './uniques.ts'
 
 /**
  * Mergeable state of a measure. Which fields are there depends on the kind: all count n and shed; SUM and AVG have sum,
@@ -67,6 +67,11 @@ const mergeSketch = (state: MeasureState, { uniques, buckets, top }: Sketch): vo
     into.top ??= newHitters()
     mergeHitters(into.top, top)
   }
+}
+
+/** A state that is only read and merged from now on, made smaller where it can be. Its value stays the same. */
+export const compactState = ({ sketch }: MeasureState): void => {
+  if (sketch?.uniques) forgetNames(sketch.uniques)
 }
 
 /** Merges `from` into `into`. The same for every kind: an empty field is the neutral element. */

@@ -1,4 +1,4 @@
-import { estimate, packedRank, RANKS, REGISTERS, Registers } from './hyperloglog.ts'
+import { estimate, packedRank, RANKS, Registers } from './hyperloglog.ts'
 
 /**
  * Members up to which uniques are exact. Each partition keeps so many by name and knows the rest by registers, and so
@@ -36,15 +36,23 @@ export const mergeUniques = (into: Uniques, { members, registers }: Uniques): vo
   into.registers.merge(registers)
 }
 
+/**
+ * Members that are too many to be counted by name become registers: the value stays the same, now and after any further
+ * merge, and merging costs no more however many there are. For readers only, who need not know a member again.
+ */
+export const forgetNames = (uniques: Uniques): void => {
+  if (!uniques.registers && uniques.members.size <= EXACT_MEMBERS) return
+  uniques.registers ??= new Registers()
+  for (const member of uniques.members) uniques.registers.raise(packedRank(member))
+  uniques.members = new Set()
+}
+
 /** Exact up to EXACT_MEMBERS; beyond, an estimate with a standard error of 0.81 %. */
 export const countUniques = ({ members, registers }: Uniques): number => {
   if (!registers && members.size <= EXACT_MEMBERS) return members.size
-  const ranks = new Uint8Array(REGISTERS)
-  const raise = (packed: number): void => {
-    const index = Math.floor(packed / RANKS)
-    ranks[index] = Math.max(ranks[index], packed % RANKS)
-  }
-  for (const packed of registers?.packed() ?? []) raise(packed)
-  for (const member of members) raise(packedRank(member))
-  return Math.round(estimate(ranks))
+  if (registers && members.size === 0) return Math.round(estimate(registers.ranks()))
+  const all = new Registers()
+  if (registers) all.merge(registers)
+  for (const member of members) all.raise(packedRank(member))
+  return Math.round(estimate(all.ranks()))
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { measureOf } from '../measures.ts'
+import { compactState, measureOf, mergeState } from '../measures.ts'
 import { packedRank, RANKS } from './hyperloglog.ts'
 import { deltasOf, merged, stateOf, type Weighed } from './testing.ts'
 import { EXACT_MEMBERS } from './uniques.ts'
@@ -59,6 +59,26 @@ describe('uniques', () => {
         expect(measure.value(merged(deltas.flat()))).toBe(uniques(all))
       }),
       { numRuns: 50 },
+    )
+  })
+
+  it('forgetting names changes no value, also of what is merged later', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 2 * EXACT_MEMBERS }), { minLength: 1, maxLength: 5 }),
+        (counts) => {
+          const states = counts.map((count, i) => stateOf(measure, members(count, i * 500)))
+          const [plain, compact] = [measure.empty(), measure.empty()]
+          for (const state of states) {
+            mergeState(plain, state)
+            mergeState(compact, state)
+            compactState(compact)
+            expect(measure.value(compact)).toBe(measure.value(plain))
+            expect(compact.sketch?.uniques?.members.size).toBeLessThanOrEqual(EXACT_MEMBERS)
+          }
+        },
+      ),
+      { numRuns: 30 },
     )
   })
 

@@ -15,6 +15,17 @@ it('measures the status of events, stored and not, and ends with a JSON line', (
   expect(Object.keys(times)).toHaveLength(4)
 })
 
+it('measures what a push costs, by the kind of window', () => {
+  const { code, stdout, stderr } = run('windows', '--series=20', '--changed=5', '--ticks=2', '--minutes=3')
+  expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('an hour by 1 min') })
+  const { figures } = JSON.parse(stdout)
+  const points = figures
+    .filter(({ by }: { by: string }) => by === 'all')
+    .map(({ push }: { push: { points: number } }) => push.points)
+  // Each change is in one minute, in 60 hours that slide, in 1,440 days; of two measures.
+  expect(points).toEqual([5, 300, 7_200, 5, 300, 7_200])
+})
+
 it('measures a take-over of all partitions at once', () => {
   const sizes = ['--series=2000', '--ids=5000', '--partitions=2', '--lease-ms=500']
   const { code, stdout, stderr } = run('recovery', ...sizes)

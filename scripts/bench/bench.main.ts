@@ -5,6 +5,7 @@ import type { Bench } from './bench.ts'
 const BENCHES: Record<string, () => Promise<Bench>> = {
   processor: async () => (await import('./processor/processor.ts')).processorBench,
   takeover: async () => (await import('./takeover/takeover.ts')).takeoverBench,
+  windows: async () => (await import('./windows.ts')).windowsBench,
   recovery: async () => (await import('./recovery/recovery.ts')).recoveryBench,
   'event-status': async () => (await import('./event-status.ts')).eventStatusBench,
 }
