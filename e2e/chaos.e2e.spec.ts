@@ -39,6 +39,7 @@ test('whatever breaks under load, each acknowledged event is stored once, and ev
   // Each metric changed, and only who looks at one that changes had to begin anew.
   expect(definitions).toBeGreaterThan(STANDING.length + 4)
   expect(subscription).toMatchObject({ snapshots: CHOICES.length, repeated: 0, backwards: 0 })
+  expect(subscription.retracted).toBeGreaterThan(0)
   expect(subscription.connections).toBeGreaterThan(CHOICES.length)
   for (const process of ['gateway', 'processor', 'storage', 'nats-server']) {
     expect(faultsDone[`kill ${process}`]).toBeGreaterThan(0)

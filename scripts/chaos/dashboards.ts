@@ -25,6 +25,10 @@ export const CHOICES: readonly Choice[] = [
   { name: 'chaos_top', window: HOUR, by: [] },
   { name: 'chaos_items', window: HOUR },
   { name: 'chaos_big', window: MINUTE, by: [] },
+  { name: 'chaos_visits', window: { session: 'PT2S' } },
+  { name: 'chaos_visits', window: { session: 'PT30S' }, by: [] },
+  { name: 'chaos_trail', window: { session: 'PT5M' } },
+  { name: 'chaos_trail', window: { session: 'PT5M' }, by: [] },
   { name: 'chaos_ended', window: MINUTE, by: [] },
   { name: 'chaos_length', window: MINUTE },
 ]
