@@ -22,7 +22,10 @@ export const createDashboard = (subscribe: () => Promise<AsyncIterator<Update>>)
     puller ??= createPuller(await subscribe())
     for (const update of await puller.pull()) {
       if (update.kind === 'RESET') points.clear()
-      for (const point of update.points) points.set(keyOf(point), point)
+      for (const point of update.points) {
+        if (point.status === 'RETRACTED') points.delete(keyOf(point))
+        else points.set(keyOf(point), point)
+      }
     }
   }
 
