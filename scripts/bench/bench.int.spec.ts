@@ -26,6 +26,14 @@ it('measures what a push costs, by the kind of window', () => {
   expect(points).toEqual([5, 300, 7_200, 5, 300, 7_200])
 })
 
+it('measures what a push of sessions costs, by how many there are', () => {
+  const { code, stdout, stderr } = run('sessions', '--sessions=1000', '--changed=7', '--ticks=2')
+  expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('1000 sessions') })
+  const { figures } = JSON.parse(stdout)
+  expect(figures.map(({ sessions }: { sessions: number }) => sessions)).toEqual([10, 100, 1_000])
+  for (const { points } of figures) expect(points).toBeGreaterThanOrEqual(7)
+})
+
 it('measures a take-over of all partitions at once', () => {
   const sizes = ['--series=2000', '--ids=5000', '--partitions=2', '--lease-ms=500']
   const { code, stdout, stderr } = run('recovery', ...sizes)

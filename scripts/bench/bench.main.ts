@@ -6,6 +6,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   processor: async () => (await import('./processor/processor.ts')).processorBench,
   takeover: async () => (await import('./takeover/takeover.ts')).takeoverBench,
   windows: async () => (await import('./windows.ts')).windowsBench,
+  sessions: async () => (await import('./sessions.ts')).sessionsBench,
   recovery: async () => (await import('./recovery/recovery.ts')).recoveryBench,
   'event-status': async () => (await import('./event-status.ts')).eventStatusBench,
 }
