@@ -57,6 +57,7 @@ export const RETENTION = {
   minlyAggs: 90 * DAY_MS,
   hourlyAggs: 365 * DAY_MS,
   sessionAggs: 365 * DAY_MS,
+  corrections: 90 * DAY_MS,
   ledger: 365 * DAY_MS,
   /** Of markers in the OLAP store: only their arrival matters. */
   markers: DAY_MS / 24,

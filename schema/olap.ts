@@ -106,6 +106,34 @@ export interface StoredDeadLetter {
   watermark: number | null
 }
 
+export interface CorrectionsQuery {
+  tenant: string
+  metric?: string
+  /** When it happened, [from, to), milliseconds. */
+  from: number
+  to: number
+  first: number
+  after?: string
+}
+
+/** A point that has changed by events that came when their own clock had passed its end. Times in milliseconds. */
+export interface StoredCorrection {
+  metric: string
+  version: number
+  /** Of a slice, or of a session. */
+  windowStart: number
+  windowEnd: number
+  /** Of the series; of a session its id and those. */
+  dimensions: (string | null)[]
+  /** When the store took it. */
+  at: number
+  /** The point's value before and after, all partitions together; null where it has none. */
+  from: number | null
+  to: number | null
+  /** How many such events there were. */
+  events: number
+}
+
 /** A marker that is a row of the store, and with it all that stood before it in its partition. */
 export interface StoredMarker extends Pick<Marker, 'number'> {
   partition: number
@@ -186,6 +214,8 @@ export interface OlapReader {
   newestSessions(query: NewestSessionsQuery): Promise<StoredSessions>
   events(query: EventsQuery): Promise<Page<RawEvent>>
   deadLetters(query: DeadLettersQuery): Promise<Page<StoredDeadLetter> & { total: number }>
+  /** Newest first. */
+  corrections(query: CorrectionsQuery): Promise<Page<StoredCorrection>>
   /** Events by what became of them, as the store has them: a late event that had counted already is a duplicate. */
   totals(tenant: string): Promise<TenantTotals>
   positions(): Promise<Positions>

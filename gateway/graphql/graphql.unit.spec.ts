@@ -4,6 +4,7 @@ import { row, TENANT } from '#gateway/live/testing.ts'
 import type { AggregateRow } from '#schema/checkpoint.ts'
 import { bucketOf } from '#schema/measures/quantiles.ts'
 import type { MeasureKind } from '#schema/metric.ts'
+import type { CorrectionsQuery } from '#schema/olap.ts'
 import { fakeServices, serveSchema } from './testing.ts'
 
 const NOON = 1_767_268_800_000
@@ -115,6 +116,42 @@ test('what several numbers say stands in detail, and what was shed in sampled', 
   expect(await points('systems')).toEqual([{ value: null, detail, sampled: 0.4 }])
 })
 
+test('corrections are asked of the store for the tenant of the key, and a time or a page that is none is named', async () => {
+  const { ask, services } = await setUp()
+  const asked: CorrectionsQuery[] = []
+  services.olap.corrections = async (query) => {
+    asked.push(query)
+    const point = { windowStart: NOON, windowEnd: NOON + 60_000, dimensions: ['NL', null], at: NOON + 90_000 }
+    return {
+      nodes: [{ metric: 'views', version: 1, ...point, from: 2.5, to: 4, events: 3 }],
+      endCursor: 'c',
+      hasNextPage: true,
+    }
+  }
+  const fields = 'nodes { metric windowStart windowEnd dimensions at from to events } endCursor hasNextPage'
+  const { data } = await ask('READ', `{ corrections(metric: "views", ${DAY}, first: 1, after: "b") { ${fields} } }`)
+  const point = {
+    windowStart: new Date(NOON).toISOString(),
+    windowEnd: new Date(NOON + 60_000).toISOString(),
+    at: new Date(NOON + 90_000).toISOString(),
+    dimensions: ['NL', null],
+  }
+  expect(data.corrections).toEqual({
+    nodes: [{ metric: 'views', ...point, from: 2.5, to: 4, events: '3' }],
+    endCursor: 'c',
+    hasNextPage: true,
+  })
+  expect(asked).toMatchObject([{ tenant: TENANT, metric: 'views', first: 1, after: 'b' }])
+  for (const [args, told] of [
+    [`${DAY}, first: 0`, 'first is 0'],
+    ['from: "yesterday", to: "2026-01-01T00:00:00Z"', 'from'],
+  ]) {
+    const { errors } = await ask('READ', `{ corrections(${args}) { hasNextPage } }`)
+    expect(errors?.[0].message).toContain(told)
+  }
+  expect(asked).toHaveLength(1)
+})
+
 test('a write key reads nothing, a read token sends and defines nothing', async () => {
   const { ask } = await setUp()
   const read = [
@@ -122,6 +159,7 @@ test('a write key reads nothing, a read token sends and defines nothing', async 
     `${VIEWS} { truncated } }`,
     '{ pipeline { durability } }',
     '{ tenant { name } }',
+    `{ corrections(${DAY}) { hasNextPage } }`,
   ]
   for (const query of read) expect(code(await ask('WRITE', query))).toEqual(['FORBIDDEN'])
   const send = 'mutation { trackBatch(events: []) { accepted } }'

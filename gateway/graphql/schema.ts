@@ -1,6 +1,7 @@
 import type { GraphQLSchema } from 'graphql'
 import { createBuilder } from './builder.ts'
 import { addConditions } from './conditions.ts'
+import { addCorrections } from './corrections.ts'
 import { addDeadLetters } from './dead-letters.ts'
 import { addEventStatus } from './event-status.ts'
 import { addEvents } from './events.ts'
@@ -25,6 +26,7 @@ export const createSchema = (): GraphQLSchema => {
   addQueryMetric(builder, conditions, window)
   addEvents(builder, conditions)
   addDeadLetters(builder)
+  addCorrections(builder)
   addTenant(builder)
   addPipeline(builder)
   addLedger(builder)

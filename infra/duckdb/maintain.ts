@@ -80,5 +80,6 @@ export const maintainTables = async (connection: DuckDBConnection, now: number):
   }
   await transaction(connection, () => dropReplacedSessions(connection))
   await connection.run('DELETE FROM session_aggs WHERE stored_at < epoch_ms($1::BIGINT)', [now - RETENTION.sessionAggs])
+  await connection.run('DELETE FROM corrections WHERE stored_at < epoch_ms($1::BIGINT)', [now - RETENTION.corrections])
   await connection.run('DELETE FROM markers WHERE stored_at < epoch_ms($1::BIGINT)', [now - RETENTION.markers])
 }

@@ -1,6 +1,7 @@
 import type { OlapWriter } from '#processors/ports.ts'
 import { readAggregates } from './aggregates.ts'
 import { readCopies, readDefinitions } from './copies.ts'
+import { readCorrections } from './corrections.ts'
 import { readDeadLetters } from './dead-letters.ts'
 import { readEvents } from './events.ts'
 import { readPartitions } from './fold-state.ts'
@@ -60,6 +61,7 @@ export const createDuckDbOlap = async (options: DuckDbOlapOptions): Promise<Olap
     openSessions: (partition) => pool.query((reader) => readOpenSessions(reader, partition)),
     events: (query) => pool.query((reader) => readEvents(reader, query)),
     deadLetters: (query) => pool.query((reader) => readDeadLetters(reader, query)),
+    corrections: (query) => pool.query((reader) => readCorrections(reader, query)),
     totals: (tenant) => pool.query((reader) => readTotals(reader, tenant)),
     markers: (gateway) => pool.query((reader) => readMarkers(reader, gateway)),
     copies: (query) => pool.query((reader) => readCopies(reader, query)),

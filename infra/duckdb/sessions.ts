@@ -5,7 +5,9 @@ import { type SessionBound, sessionBounds, sessionKey } from '#schema/session-ro
 import { readPartitions } from './fold-state.ts'
 import { MEASURE_VALUES, measureJson } from './measure-columns.ts'
 import { readPositions } from './positions.ts'
+import { rowJson } from './row-json.ts'
 import { NEWEST_ROW, SESSION, SESSION_KEY } from './session-tables.ts'
+import type { Spool } from './spool.ts'
 
 const MOST_SESSIONS = 10_000
 /** Rows that are looked at first for each session that is asked for, and how many times more when they were too few. */
@@ -49,6 +51,39 @@ export const readSessions = async (connection: DuckDBConnection, query: Sessions
     ORDER BY ${ORDER}`
   const rows = await read(connection, sql, [tenant, metric, version, gap, from, to, retracted])
   return { rows, positions: await readPositions(connection) }
+}
+
+const KEY_TYPES = {
+  tenant: 'VARCHAR',
+  metric: 'VARCHAR',
+  version: 'BIGINT',
+  gap: 'BIGINT',
+  source: 'VARCHAR',
+  session: 'VARCHAR',
+  start: 'BIGINT',
+  dims: 'VARCHAR[]',
+}
+
+const storedSql = (wanted: string): string => `
+SELECT ${SELECTED} FROM session_aggs WHERE rowid IN (
+  SELECT ${NEWEST_ROW} FROM session_aggs SEMI JOIN (
+    SELECT tenant, metric, version, gap AS gap_ms, source, session AS session_id, epoch_ms(start) AS window_start, dims
+    FROM ${wanted}) USING (${SESSION_KEY})
+  WHERE window_start BETWEEN epoch_ms($1::BIGINT) AND epoch_ms($2::BIGINT) GROUP BY ${SESSION_KEY})`
+
+/** What is stored of the series of these rows. The range lets most of the table be skipped. */
+export const readSessionsOf = async (
+  connection: DuckDBConnection,
+  spool: Spool,
+  rows: readonly SessionRow[],
+): Promise<SessionRow[]> => {
+  if (rows.length === 0) return []
+  const starts = rows.map(({ start }) => start).sort((a, b) => a - b)
+  const range = [starts[0], starts[starts.length - 1]]
+  const lines = rows.map(({ tenant, metric, version, gap, source, session, start, dims }) =>
+    rowJson({ ...{ tenant, metric, version, gap, source, session, start }, dims }),
+  )
+  return spool.with(lines, KEY_TYPES, (wanted) => read(connection, storedSql(wanted), range))
 }
 
 const FLOOR = `

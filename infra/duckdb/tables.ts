@@ -1,3 +1,4 @@
+import { CORRECTIONS } from './corrections.ts'
 import { LEDGER_SCHEMA } from './ledger-tables.ts'
 import { MEASURE_DDL, MERGED_MEASURE, newerColumns } from './measure-columns.ts'
 import { MEASURE_MACROS } from './measure-macros.ts'
@@ -129,6 +130,7 @@ export const SCHEMA: readonly string[] = [
   RAW_EVENTS,
   ...AGGREGATE_TABLES.map(aggregates),
   SESSION_AGGS,
+  ...CORRECTIONS,
   DEAD_LETTERS,
   POSITIONS,
   HOLES,

@@ -2,6 +2,7 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Logger, OlapPart } from '#processors/ports.ts'
 import type { AggregateRow, DefinitionState, SessionRow } from '#schema/checkpoint.ts'
 import { insertAggregates } from './aggregate-rows.ts'
+import { correctionsIn, insertCorrections } from './correction-rows.ts'
 import { applyDefinitions } from './definition-rows.ts'
 import { keepFoldState } from './fold-state.ts'
 import { insertHoles } from './holes.ts'
@@ -82,8 +83,14 @@ const writeOnce = (
 ): Promise<void> =>
   transaction(connection, async () => {
     const at = now()
+    const batch = {
+      aggregates: valuesOf(rows.aggregates),
+      sessions: valuesOf(rows.sessions),
+      definitions: valuesOf(rows.definitions),
+    }
+    await insertCorrections(connection, spool, await correctionsIn(connection, spool, batch), at)
     await insertRaw(connection, spool, rows.lines)
-    await insertAggregates(connection, spool, valuesOf(rows.aggregates), at)
+    await insertAggregates(connection, spool, batch.aggregates, at)
     await forgetSessions(connection, spool, replacedIn(parts))
     await insertSessions(connection, spool, rows.sessions, at)
     await insertLate(connection, spool, lateRows(parts, refused), at)

@@ -1,6 +1,7 @@
 import { type OlapBatch, type OlapPart, type OlapWriter, OutOfSequence } from '#processors/ports.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { AggregatesQuery, OlapRow, Positions } from '#schema/olap.ts'
+import { noteCorrections, readCorrections } from './corrections.ts'
 import { readNewestSessions, readOpenSessions, readSessions } from './sessions.ts'
 import { type MemoryTables, writeLate, writePart, writeReceived } from './tables.ts'
 
@@ -39,6 +40,7 @@ export const createMemoryOlap = (
   async write({ parts }: OlapBatch) {
     await pause()
     const written = fresh(tables.positions, parts)
+    noteCorrections(tables, written)
     for (const part of written) writePart(tables, part)
     for (const part of written) writeLate(tables, part)
   },
@@ -66,6 +68,7 @@ export const createMemoryOlap = (
     const rows = [...tables.rows.values()].filter(isAsked(query)).sort((a, b) => a.start - b.start)
     return { rows, positions: [...tables.positions] }
   },
+  corrections: async (query) => readCorrections(tables, query),
   sessions: async (query) => ({ rows: readSessions(tables, query), positions: [...tables.positions] }),
   newestSessions: async (query) => ({ rows: readNewestSessions(tables, query), positions: [...tables.positions] }),
   openSessions: async (partition) => readOpenSessions(tables, partition),

@@ -1,5 +1,6 @@
 import { beforeEach } from 'vitest'
 import type { OlapWriter } from '#processors/ports.ts'
+import { correctionsContract } from '#processors/storage/corrections.contract.ts'
 import { deltasContract } from '#processors/storage/deltas.contract.ts'
 import { sessionsContract } from '#processors/storage/sessions.contract.ts'
 import { createMemoryOlap } from './olap.ts'
@@ -12,3 +13,4 @@ beforeEach(() => {
 
 deltasContract('the store in memory', () => olap)
 sessionsContract('the store in memory', () => olap)
+correctionsContract('the store in memory', () => olap)

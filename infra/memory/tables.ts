@@ -1,5 +1,6 @@
 import { type FoldState, type OlapPart, OutOfSequence, type ReceivedPart } from '#processors/ports.ts'
 import type { AggregateRow, Clock, DefinitionState, LateEvent, SessionRow, TenantState } from '#schema/checkpoint.ts'
+import { type NewCorrection, sliceKey } from '#schema/correction-list.ts'
 import { mergeCorrections } from '#schema/corrections.ts'
 import type { EventLine } from '#schema/event.ts'
 import type { Received, Settled } from '#schema/ledger.ts'
@@ -41,9 +42,12 @@ export interface MemoryTables {
   letters: MemoryLetter[]
   /** Late events that had counted already, and duplicates that the processors found, by tenant. */
   duplicates: Map<string, number>
+  /** By sliceKey. */
   rows: Map<string, OlapRow>
   /** The newest row of each series of a session. */
   sessions: Map<string, SessionRow & { partition: number }>
+  /** Oldest first. */
+  corrections: (NewCorrection & { at: number })[]
   /** Of events and dead letters. */
   identities: Set<string>
   /** By gateway and partition. */
@@ -63,14 +67,12 @@ export const createMemoryTables = (partitions: number): MemoryTables => ({
   duplicates: new Map(),
   rows: new Map(),
   sessions: new Map(),
+  corrections: [],
   identities: new Set(),
   markers: new Map(),
 })
 
 const identityOf = ({ tenant, source, key, e }: EventLine): string => JSON.stringify([tenant, source, key, e.id])
-
-const rowKey = (row: AggregateRow): string =>
-  JSON.stringify([row.tenant, row.metric, row.version, row.size, row.start, row.dims])
 
 const mergeRow = (known: OlapRow | undefined, row: AggregateRow): OlapRow => {
   if (!known) return { ...row, revision: 1 }
@@ -92,7 +94,7 @@ export const writePart = (tables: MemoryTables, part: OlapPart): void => {
       tables.identities.add(identityOf(line))
     }
   }
-  for (const row of part.aggregates) tables.rows.set(rowKey(row), mergeRow(tables.rows.get(rowKey(row)), row))
+  for (const row of part.aggregates) tables.rows.set(sliceKey(row), mergeRow(tables.rows.get(sliceKey(row)), row))
   for (const row of part.replaced) tables.sessions.delete(sessionRowKey(row))
   for (const row of part.sessions) {
     const known = tables.sessions.get(sessionRowKey(row))

@@ -74,6 +74,7 @@ export const createOlapClient = (nats: Nats, { timeoutMs = 10_000 }: OlapClientO
     newestSessions: (query) => ask('newestSessions', query),
     events: (query) => ask('events', query),
     deadLetters: (query) => ask('deadLetters', query),
+    corrections: (query) => ask('corrections', query),
     totals: (tenant) => ask('totals', tenant),
     ledger: (query) => ask('ledger', query),
     copies: (query) => ask('copies', query),

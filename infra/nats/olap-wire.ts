@@ -8,6 +8,7 @@ const OLAP_OPERATIONS = [
   'newestSessions',
   'events',
   'deadLetters',
+  'corrections',
   'totals',
   'positions',
   'markers',

@@ -4,6 +4,7 @@ import { RETENTION } from '#schema/limits.ts'
 import type { Condition } from '#schema/metric.ts'
 import type { RawEvent } from '#schema/olap.ts'
 import { copiesContract } from './copies.contract.ts'
+import { correctionsContract } from './corrections.contract.ts'
 import { deltasContract } from './deltas.contract.ts'
 import { aggregateRow, definitionState, eventLine, HOUR, lateEvent, MINUTE, olapPart, T0 } from './fixtures.ts'
 import { ledgerContract } from './ledger.contract.ts'
@@ -43,6 +44,7 @@ export const olapContract = (name: string, open: OpenOlap): void => {
   ledgerContract(name, () => olap)
   copiesContract(name, () => olap)
   deltasContract(name, () => olap)
+  correctionsContract(name, () => olap)
   sessionsContract(name, () => olap)
   sessionViewsContract(name, () => olap)
   sessionUpkeepContract(name, () => olap)
@@ -435,6 +437,16 @@ export const olapContract = (name: string, open: OpenOlap): void => {
       expect(await minutes({ size: HOUR })).toHaveLength(1)
       await olap.maintain(T0 + RETENTION.hourlyAggs + 1)
       expect(await minutes({ size: HOUR })).toHaveLength(0)
+    })
+
+    it('drops corrections after their retention, which is told by when they were stored', async () => {
+      const list = () => olap.corrections({ tenant: 'main', from: T0, to: T0 + 1, first: 10 })
+      await olap.write({ parts: [olapPart(1, { aggregates: [aggregateRow({ corrections: 1 })] })] })
+      expect((await list()).nodes).toMatchObject([{ at: T0 }])
+      await olap.maintain(T0 + RETENTION.corrections)
+      expect((await list()).nodes).toHaveLength(1)
+      await olap.maintain(T0 + RETENTION.corrections + 1)
+      expect((await list()).nodes).toEqual([])
     })
 
     it('keeps a window as long as it changes', async () => {

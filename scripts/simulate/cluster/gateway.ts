@@ -29,6 +29,7 @@ const createReader = (world: World): OlapReader => {
     newestSessions: (query) => asked((olap) => olap.newestSessions(query)),
     events: (query) => asked((olap) => olap.events(query)),
     deadLetters: (query) => asked((olap) => olap.deadLetters(query)),
+    corrections: (query) => asked((olap) => olap.corrections(query)),
     totals: (tenant) => asked((olap) => olap.totals(tenant)),
     positions: () => asked((olap) => olap.positions()),
     markers: (gateway) => asked((olap) => olap.markers(gateway)),
