@@ -132,6 +132,40 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [{ file: 'processors/windows/tenant.ts', find: 'this.replaced.rows.push(...changes.rows)', replace: '' }],
   },
   {
+    guard: 'retraction of a session that has merged',
+    why: 'its events would count in two sessions',
+    edits: [{ file: 'processors/windows/sessions.ts', find: 'this.retract(from)', replace: '' }],
+  },
+  {
+    guard: 'taking back what an ended session had counted',
+    why: 'a session that goes on would be counted twice',
+    edits: [
+      { file: 'processors/windows/tracked-sessions.ts', find: 'if (ended === undefined) return', replace: 'return' },
+    ],
+  },
+  {
+    guard: 'sessions that are still open stay in the state',
+    why: 'after a restart a session would begin anew in its middle',
+    edits: [
+      {
+        file: 'processors/runtime/owner.ts',
+        find: 'fold.tenant(row.tenant).isOpenSession(row)',
+        replace: 'row.end < 0',
+      },
+    ],
+  },
+  {
+    guard: 'place at which a session was counted',
+    why: 'a metric that is defined later would take back what it had never counted',
+    edits: [
+      {
+        file: 'processors/windows/session-metrics.ts',
+        find: ' || at.ended < metric.sequence',
+        replace: '',
+      },
+    ],
+  },
+  {
     guard: 'positions of the cursor',
     why: 'a dashboard that comes back would miss what changed meanwhile',
     edits: [

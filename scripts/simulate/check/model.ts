@@ -3,8 +3,11 @@ import type { DefinitionState, Outcome } from '#schema/checkpoint.ts'
 import type { EventLine } from '#schema/event.ts'
 import type { ControlRecord } from '#schema/frame.ts'
 import { DEFAULT_LATENESS_HORIZON_MS, DEFAULT_OUT_OF_ORDERNESS_MS } from '#schema/limits.ts'
-import { type Condition, type MetricDefinition, sliceSizes } from '#schema/metric.ts'
+import type { MetricDefinition } from '#schema/metric.ts'
 import { HEADERS } from '#schema/subjects.ts'
+import { TENANT } from '../cluster/settings.ts'
+import { addTo, counts } from './lines.ts'
+import { createSessionWindows } from './session-windows.ts'
 
 /** A window's total of one series, told the long way. */
 export interface Total {
@@ -17,6 +20,14 @@ export interface Total {
   corrections: number
   values: unknown[]
   kind: MetricDefinition['measure']['kind']
+}
+
+/** One series of one session. `start`, `end`: of the whole session. */
+export interface SessionTotal extends Omit<Total, 'size'> {
+  gap: number
+  source: string
+  session: string
+  end: number
 }
 
 export interface ModelClock {
@@ -33,36 +44,14 @@ export interface Model {
   /** Events of all frames. */
   events: number
   totals: Map<string, Total>
+  /** Windows of sessions, and the sessions that metrics on their end count. */
+  sessions: SessionTotal[]
   /** By partition, tenant and source. */
   clocks: Map<string, ModelClock>
   definitions: Map<string, DefinitionState>
 }
 
 const decoder = new TextDecoder()
-
-const read = (line: EventLine, field: string): unknown => {
-  if (field === 'name') return line.e.name
-  if (field === 'user') return line.e.userId ?? line.e.anonymousId ?? line.key
-  return line.e.properties?.[field.slice('properties.'.length)]
-}
-
-const holds = (line: EventLine, { field, op, value }: Condition): boolean => {
-  const found = read(line, field)
-  if (op === 'GT') return typeof found === 'number' && found > (value as number)
-  if (op === 'NE') return found !== value
-  throw new Error(`the model knows no ${op}`)
-}
-
-const dimension = (value: unknown): string | null =>
-  typeof value === 'string' ? value : typeof value === 'number' ? String(value) : null
-
-export const totalKey = ({
-  metric,
-  version,
-  size,
-  start,
-  dims,
-}: Omit<Total, 'values' | 'kind' | 'events' | 'corrections'>) => JSON.stringify([metric, version, size, start, dims])
 
 interface Settings {
   horizon: number
@@ -76,33 +65,14 @@ const DEFAULTS: Settings = {
   version: 0,
 }
 
-const addTo = (
-  totals: Map<string, Total>,
-  { definition }: DefinitionState,
-  line: EventLine,
-  watermark: number,
-): void => {
-  if (definition.event !== '*' && definition.event !== line.e.name) return
-  if (!definition.where.every((condition) => holds(line, condition))) return
-  for (const size of sliceSizes(definition)) {
-    const start = line.time - (line.time % size)
-    const dims = definition.dimensions.map((field) => dimension(read(line, field)))
-    const { name: metric, version, measure } = definition
-    const series = { metric, version, size, start, dims }
-    const key = totalKey(series)
-    const total = totals.get(key) ?? { ...series, events: 0, corrections: 0, values: [], kind: measure.kind }
-    totals.set(key, total)
-    total.events++
-    if (watermark >= start + size) total.corrections++
-    total.values.push(measure.field === undefined ? 1 : read(line, measure.field))
-  }
-}
-
 /** One partition's log, message by message. */
 const createPartition = (model: Model, partition: number) => {
   const seen = new Map<string, number>()
   const definitions = new Map<string, DefinitionState>()
   const settings = new Map<string, Settings>()
+  const sessions = createSessionWindows(model)
+  // All is of one tenant.
+  const watermarkOf = (source: string): number => clockOf(TENANT, source).watermark
 
   const clockOf = (tenant: string, source: string): ModelClock => {
     const key = JSON.stringify([partition, tenant, source])
@@ -110,12 +80,24 @@ const createPartition = (model: Model, partition: number) => {
     model.clocks.set(key, clock)
     return clock
   }
-  const define = (name: string, version: number, definition: MetricDefinition | undefined, tenant: string): void => {
+  const define = (
+    name: string,
+    version: number,
+    definition: MetricDefinition | undefined,
+    tenant: string,
+    sequence: number,
+  ): void => {
     const known = definitions.get(name)
     if (known ? known.definition.version >= version : !definition) return
-    const state = { tenant, definition: definition ?? { ...known!.definition, version }, deleted: !definition }
+    const state = {
+      tenant,
+      definition: definition ?? { ...known!.definition, version },
+      deleted: !definition,
+      sequence,
+    }
     definitions.set(name, state)
     model.definitions.set(name, state)
+    sessions.define(state, watermarkOf)
   }
   const judge = (line: EventLine, watermark: number, horizon: number): Outcome => {
     const identity = JSON.stringify([line.tenant, line.source, line.key, line.e.id])
@@ -127,10 +109,10 @@ const createPartition = (model: Model, partition: number) => {
   }
 
   return {
-    control(record: ControlRecord): void {
+    control(record: ControlRecord, sequence: number): void {
       if (record.kind === 'defineMetric')
-        define(record.metric.name, record.metric.version, record.metric, record.tenant)
-      if (record.kind === 'deleteMetric') define(record.name, record.version, undefined, record.tenant)
+        define(record.metric.name, record.metric.version, record.metric, record.tenant, sequence)
+      if (record.kind === 'deleteMetric') define(record.name, record.version, undefined, record.tenant, sequence)
       if (record.kind === 'tenant' && record.version > (settings.get(record.tenant) ?? DEFAULTS).version) {
         const { latenessHorizonMs: horizon, outOfOrdernessMs: outOfOrderness, version } = record
         settings.set(record.tenant, { horizon, outOfOrderness, version })
@@ -162,6 +144,7 @@ const createPartition = (model: Model, partition: number) => {
         if (outcome !== 'C') continue
         model.counted.push({ partition, sequence, index, line })
         for (const state of definitions.values()) if (!state.deleted) addTo(model.totals, state, line, clock.watermark)
+        sessions.add(line, clock.watermark, (definition) => counts(definition, line))
       }
       for (const [clock, candidate] of raised) {
         clock.watermark = Math.max(clock.watermark, candidate)
@@ -170,6 +153,9 @@ const createPartition = (model: Model, partition: number) => {
       model.events += outcomes.length
       model.outcomes.set(`${partition} ${sequence}`, outcomes)
     },
+    /** What a message has moved the clocks past. */
+    endMessage: (sequence: number): void => sessions.endMessage(sequence, watermarkOf),
+    end: (): void => sessions.end(watermarkOf),
   }
 }
 
@@ -185,6 +171,7 @@ export const modelOf = (logs: readonly (readonly StoredMessage[])[]): Model => {
     duplicates: 0,
     events: 0,
     totals: new Map(),
+    sessions: [],
     clocks: new Map(),
     definitions: new Map(),
   }
@@ -192,14 +179,19 @@ export const modelOf = (logs: readonly (readonly StoredMessage[])[]): Model => {
     const partition = createPartition(model, number)
     for (const message of log) {
       if (message.header(HEADERS.kind) !== 'control') partition.frame(message)
-      else partition.control(JSON.parse(decoder.decode(message.data)) as ControlRecord)
+      else partition.control(JSON.parse(decoder.decode(message.data)) as ControlRecord, message.seq)
+      partition.endMessage(message.seq)
     }
+    partition.end()
   }
   return model
 }
 
+/** To the digits that a double holds of any decimal: the order of adding must not show. */
+const rounded = (value: number): number => Number(value.toPrecision(15))
+
 /** The value of a total, by the plain meaning of its measure; null where several numbers say it. */
-export const totalValue = ({ kind, values }: Total): number | null => {
+export const totalValue = ({ kind, values }: Pick<Total, 'kind' | 'values'>): number | null => {
   const numbers = values.filter((value): value is number => typeof value === 'number')
   switch (kind) {
     case 'COUNT':
@@ -207,9 +199,9 @@ export const totalValue = ({ kind, values }: Total): number | null => {
     case 'UNIQUES':
       return new Set(values).size
     case 'SUM':
-      return numbers.length === 0 ? null : numbers.reduce((sum, value) => sum + value, 0)
+      return numbers.length === 0 ? null : rounded(numbers.reduce((sum, value) => sum + value, 0))
     case 'AVG':
-      return numbers.length === 0 ? null : numbers.reduce((sum, value) => sum + value, 0) / numbers.length
+      return numbers.length === 0 ? null : rounded(numbers.reduce((sum, value) => sum + value, 0) / numbers.length)
     case 'MIN':
       return numbers.length === 0 ? null : Math.min(...numbers)
     case 'MAX':

@@ -1,5 +1,5 @@
 import type { StoredMessage } from '#infra/nats/broker.ts'
-import { type AggregateRow, decodeOutcomes, type Head, type Settlement } from '#schema/checkpoint.ts'
+import { decodeOutcomes, type Head, type OutputRow, type Settlement } from '#schema/checkpoint.ts'
 import { HEAD_KEY, logStream, settledSubject, stateKey, stateStream } from '#schema/subjects.ts'
 import type { World } from '../cluster/world.ts'
 import type { Model } from './model.ts'
@@ -18,14 +18,14 @@ const historyOf = <T>(world: World, partition: number, subject: string): T[] =>
     .history.filter((message) => message.subject === subject)
     .map((message) => parse<T>(message))
 
-/** Deltas of all checkpoints that were ever committed. */
-export const deltasOf = (world: World): AggregateRow[] =>
+/** Changes of all checkpoints that were ever committed. */
+export const changesOf = (world: World): OutputRow[] =>
   Array.from({ length: world.partitions }, (_, partition) =>
     world.server
       .stream(stateStream(partition))
       .history.filter(({ subject }) => subject.startsWith('aggregates.'))
       .flatMap(({ data }) => decoder.decode(data).split('\n'))
-      .map((line) => JSON.parse(line) as AggregateRow),
+      .map((line) => JSON.parse(line) as OutputRow),
   ).flat()
 
 /** Heads: epochs and checkpoints never go back, and no two writes share a checkpoint number. */

@@ -1,14 +1,16 @@
 import type { Point } from '#gateway/live/points.ts'
-import type { AggregateRow } from '#schema/checkpoint.ts'
-import type { EventLine } from '#schema/event.ts'
+import { type AggregateRow, isSessionRow } from '#schema/checkpoint.ts'
+import { type EventLine, SESSION_END } from '#schema/event.ts'
 import { measureOf, mergeState, stateFromJson } from '#schema/measures.ts'
 import { identityOf, type Sent } from '../cluster/clients.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { type Dashboard, pointKey } from '../cluster/dashboards.ts'
 import { TENANT } from '../cluster/settings.ts'
 import type { World } from '../cluster/world.ts'
-import { type Model, totalKey, totalValue } from './model.ts'
-import { deltasOf, headOf } from './outputs.ts'
+import { totalKey } from './lines.ts'
+import { type Model, totalValue } from './model.ts'
+import { changesOf, headOf } from './outputs.ts'
+import { expectedSessions, newestSessions } from './sessions.ts'
 
 const identity = ({ source, e }: EventLine): string => identityOf(source, e)
 const placeOf = ({ partition, sequence, index }: { partition: number; sequence: number; index: number }): string =>
@@ -71,6 +73,13 @@ const checkBooks = (world: World, model: Model, fail: (what: string) => void): v
   if (total !== model.events) fail(`the frames' headers tell of ${total} events instead of ${model.events}`)
 }
 
+const isOfSessions = (model: Model, metric: string): boolean =>
+  model.definitions.get(metric)?.definition.event === SESSION_END
+
+/** A window's total as a line. How often a count of sessions was corrected is not told: the model takes nothing back. */
+const totalLine = (model: Model, key: string, metric: string, events: number, corrections: number, value: unknown) =>
+  [key, events, isOfSessions(model, metric) ? '' : corrections, value].join(' ')
+
 /** Sums of deltas as lines, as far as a reader can see them. */
 const totalsOf = (model: Model, rows: readonly AggregateRow[]): string[] => {
   const sums = new Map<
@@ -85,14 +94,19 @@ const totalsOf = (model: Model, rows: readonly AggregateRow[]): string[] => {
     sum.corrections += row.corrections
     mergeState(sum.state, stateFromJson(row))
   }
-  return [...sums].map(([key, { events, corrections, state }]) => {
+  return [...sums].flatMap(([key, { row, events, corrections, state }]) => {
     const kind = model.totals.get(key)?.kind ?? 'COUNT'
-    return `${key} ${events} ${corrections} ${measureOf({ kind }).value(state)}`
+    const value = measureOf({ kind }).value(state)
+    // All that was counted there was taken back.
+    if (events === 0 && isOfSessions(model, row.metric)) return []
+    return totalLine(model, key, row.metric, events, corrections, value)
   })
 }
 
 const expectedTotals = (model: Model): string[] =>
-  [...model.totals].map(([key, total]) => `${key} ${total.events} ${total.corrections} ${totalValue(total)}`)
+  [...model.totals].map(([key, total]) =>
+    totalLine(model, key, total.metric, total.events, total.corrections, totalValue(total)),
+  )
 
 /** Events of the newest version of a metric in all windows of a size. */
 const expectedEvents = (model: Model, metric: string, size: number): number => {
@@ -135,7 +149,12 @@ export const checkStores = async (
   const fail = (what: string): void => void world.failures.push(what)
   checkEvents(world, model, fail)
   checkBooks(world, model, fail)
-  compare('windows of all deltas', totalsOf(model, deltasOf(world)), expectedTotals(model), fail)
+  const changes = changesOf(world)
+  const deltas = changes.filter((row): row is AggregateRow => !isSessionRow(row))
+  compare('windows of all deltas', totalsOf(model, deltas), expectedTotals(model), fail)
+  const stored = [...world.disk.sessions.values()]
+  compare('stored sessions', newestSessions(model, stored), expectedSessions(model), fail)
+  compare('committed sessions', newestSessions(model, changes.filter(isSessionRow)), expectedSessions(model), fail)
   compare('stored windows', totalsOf(model, [...world.disk.rows.values()]), expectedTotals(model), fail)
   const known = new Set([...model.counted, ...model.late].map(({ line }) => identity(line)))
   const lost = [...sent.acknowledged].filter((one) => !known.has(one))

@@ -1,7 +1,7 @@
 import { BUCKETS, HEADERS, outputFilters, settledSubject, stateStream } from '#schema/subjects.ts'
 import type { SimProcess } from '../kernel/process.ts'
 import type { Cluster } from './cluster.ts'
-import { CHANGED, METRICS, TENANT } from './settings.ts'
+import { CHANGED, TENANT } from './settings.ts'
 import type { World } from './world.ts'
 
 const encoder = new TextEncoder()
@@ -103,7 +103,7 @@ const FAULTS: readonly Fault[] = [
     strike: (world, cluster) => {
       const { random } = world
       const gateway = random.pick(cluster.gateways).current()
-      const input = random.pick([...CHANGED, METRICS[1]])
+      const input = random.pick(CHANGED)
       const change = async (): Promise<void> => {
         const { admin } = await gateway.services
         if (random.chance(0.2)) await admin.remove(TENANT, input.name)

@@ -1,3 +1,4 @@
+import { SESSION_END } from '#schema/event.ts'
 import type { MetricInput } from '#schema/metric-check.ts'
 
 export const TENANT = 'shop'
@@ -9,6 +10,7 @@ export const IDLE = { checkpointMs: 150, liveIdleMs: 4_000, importIdleMs: 6_000 
 export const SEED = Uint32Array.of(11, 22, 33, 44)
 export const DEPLOYMENT_ID = 'simulated'
 
+const session = (seconds: number) => ({ kind: 'SESSION' as const, gapMs: seconds * 1_000 })
 const window = (seconds: number) => ({ kind: 'TUMBLING' as const, sizeMs: seconds * 1_000 })
 
 /** Every measure, with and without dimensions and conditions. */
@@ -19,7 +21,7 @@ export const METRICS: readonly MetricInput[] = [
     where: [],
     measure: { kind: 'COUNT' },
     dimensions: [],
-    windows: [window(10), window(60)],
+    windows: [window(10), window(60), { kind: 'SLIDING', sizeMs: 60_000, slideMs: 20_000 }],
   },
   {
     name: 'by_path',
@@ -53,10 +55,53 @@ export const METRICS: readonly MetricInput[] = [
     dimensions: [],
     windows: [window(60)],
   },
+  {
+    name: 'visits',
+    event: '*',
+    where: [],
+    measure: { kind: 'COUNT' },
+    dimensions: ['properties.path'],
+    windows: [session(5)],
+  },
+  {
+    name: 'spent',
+    event: 'buy',
+    where: [],
+    measure: { kind: 'SUM', field: 'properties.amount' },
+    dimensions: [],
+    windows: [session(20), window(20)],
+  },
+  {
+    name: 'ended',
+    event: SESSION_END,
+    where: [],
+    measure: { kind: 'COUNT' },
+    dimensions: ['userId'],
+    windows: [window(10)],
+    sessionGapMs: 5_000,
+  },
+  {
+    name: 'length',
+    event: SESSION_END,
+    where: [{ field: 'properties.events', op: 'GT', value: 1 }],
+    measure: { kind: 'SUM', field: 'properties.seconds' },
+    dimensions: [],
+    windows: [window(20)],
+    sessionGapMs: 5_000,
+  },
 ]
 
-/** What `by_path` is changed to while events flow. */
+const named = (name: string): MetricInput => METRICS.find((metric) => metric.name === name)!
+
+/** What metrics are changed to while events flow. */
 export const CHANGED: readonly MetricInput[] = [
-  { ...METRICS[1], where: [{ field: 'properties.path', op: 'NE', value: '/a' }] },
-  { ...METRICS[1], dimensions: ['name'], event: '*' },
+  named('by_path'),
+  { ...named('by_path'), where: [{ field: 'properties.path', op: 'NE', value: '/a' }] },
+  { ...named('by_path'), dimensions: ['name'], event: '*' },
+  named('visits'),
+  { ...named('visits'), windows: [session(3), window(10)] },
+  named('ended'),
+  { ...named('ended'), dimensions: [] },
+  named('length'),
+  { ...named('length'), sessionGapMs: 8_000 },
 ]
