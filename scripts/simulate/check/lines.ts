@@ -26,7 +26,7 @@ export const totalKey = ({
   size,
   start,
   dims,
-}: Omit<Total, 'values' | 'kind' | 'events' | 'corrections'>) => JSON.stringify([metric, version, size, start, dims])
+}: Omit<Total, 'values' | 'measure' | 'events' | 'corrections'>) => JSON.stringify([metric, version, size, start, dims])
 
 /** What a metric's conditions say of an event. */
 export const counts = ({ event, where }: MetricDefinition, line: EventLine): boolean =>
@@ -53,7 +53,7 @@ export const addTo = (
     const { name: metric, version, measure } = definition
     const series = { metric, version, size, start, dims }
     const key = totalKey(series)
-    const total = totals.get(key) ?? { ...series, events: 0, corrections: 0, values: [], kind: measure.kind }
+    const total = totals.get(key) ?? { ...series, events: 0, corrections: 0, values: [], measure }
     totals.set(key, total)
     total.events++
     if (watermark >= start + size) total.corrections++

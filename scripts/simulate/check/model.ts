@@ -3,7 +3,7 @@ import type { DefinitionState, Outcome } from '#schema/checkpoint.ts'
 import type { EventLine } from '#schema/event.ts'
 import type { ControlRecord } from '#schema/frame.ts'
 import { DEFAULT_LATENESS_HORIZON_MS, DEFAULT_OUT_OF_ORDERNESS_MS } from '#schema/limits.ts'
-import type { MetricDefinition } from '#schema/metric.ts'
+import type { MeasureSpec, MetricDefinition } from '#schema/metric.ts'
 import { HEADERS } from '#schema/subjects.ts'
 import { TENANT } from '../cluster/settings.ts'
 import { addTo, counts } from './lines.ts'
@@ -19,7 +19,7 @@ export interface Total {
   events: number
   corrections: number
   values: unknown[]
-  kind: MetricDefinition['measure']['kind']
+  measure: MeasureSpec
 }
 
 /** One series of one session. `start`, `end`: of the whole session. */
@@ -185,29 +185,4 @@ export const modelOf = (logs: readonly (readonly StoredMessage[])[]): Model => {
     partition.end()
   }
   return model
-}
-
-/** To the digits that a double holds of any decimal: the order of adding must not show. */
-const rounded = (value: number): number => Number(value.toPrecision(15))
-
-/** The value of a total, by the plain meaning of its measure; null where several numbers say it. */
-export const totalValue = ({ kind, values }: Pick<Total, 'kind' | 'values'>): number | null => {
-  const numbers = values.filter((value): value is number => typeof value === 'number')
-  switch (kind) {
-    case 'COUNT':
-      return values.length
-    case 'UNIQUES':
-      return new Set(values).size
-    case 'SUM':
-      return numbers.length === 0 ? null : rounded(numbers.reduce((sum, value) => sum + value, 0))
-    case 'AVG':
-      return numbers.length === 0 ? null : rounded(numbers.reduce((sum, value) => sum + value, 0) / numbers.length)
-    case 'MIN':
-      return numbers.length === 0 ? null : Math.min(...numbers)
-    case 'MAX':
-      return numbers.length === 0 ? null : Math.max(...numbers)
-    case 'QUANTILES':
-    case 'TOPK':
-      return null
-  }
 }

@@ -1,6 +1,6 @@
 import { type DefinitionState, SESSIONS } from '#schema/checkpoint.ts'
 import { type EventLine, SESSION_END } from '#schema/event.ts'
-import { type MetricDefinition, sessionGaps } from '#schema/metric.ts'
+import { type MeasureSpec, type MetricDefinition, sessionGaps } from '#schema/metric.ts'
 import { addTo, dimsOf, measuredOf } from './lines.ts'
 import type { Model, SessionTotal } from './model.ts'
 import { createSessionModel, type ModelSession, type SessionModel } from './session-model.ts'
@@ -31,12 +31,17 @@ export const createSessionWindows = (model: Pick<Model, 'sessions' | 'totals'>) 
   /** Sessions that metrics on their end share, by gap, and where in the log they began to be followed. */
   const followed = new Map<number, { sessions: SessionModel; since: number }>()
 
-  const tell = (head: { metric: string; version: number }, sessions: SessionModel, rows: Map<string, SessionTotal>) => {
+  const tell = (
+    head: { metric: string; version: number },
+    measure: MeasureSpec,
+    sessions: SessionModel,
+    rows: Map<string, SessionTotal>,
+  ) => {
     const { gap } = sessions
     return ({ source, key: session, start, end }: ModelSession, line: EventLine, dims: (string | null)[]) => {
       const row = { ...head, gap, source, session, start, end, dims }
       const text = JSON.stringify(row)
-      const total = rows.get(text) ?? { ...row, events: 0, corrections: 0, values: [], kind: 'COUNT' as const }
+      const total = rows.get(text) ?? { ...row, events: 0, corrections: 0, values: [], measure }
       rows.set(text, total)
       total.events++
       if (sessions.isCorrection(line)) total.corrections++
@@ -48,11 +53,10 @@ export const createSessionWindows = (model: Pick<Model, 'sessions' | 'totals'>) 
     const { name: metric, version, measure } = definition
     for (const sessions of models) {
       const rows = new Map<string, SessionTotal>()
-      const add = tell({ metric, version }, sessions, rows)
+      const add = tell({ metric, version }, measure, sessions, rows)
       for (const session of sessions.all()) {
         for (const line of session.lines) {
           const total = add(session, line, dimsOf(definition, line))
-          total.kind = measure.kind
           total.values.push(measuredOf(definition, line))
         }
       }
@@ -71,7 +75,7 @@ export const createSessionWindows = (model: Pick<Model, 'sessions' | 'totals'>) 
   const tellFollowed = (gap: number): void => {
     const { sessions, since } = followed.get(gap)!
     const rows = new Map<string, SessionTotal>()
-    const add = tell({ metric: SESSIONS, version: since }, sessions, rows)
+    const add = tell({ metric: SESSIONS, version: since }, { kind: 'COUNT' }, sessions, rows)
     for (const session of sessions.all()) {
       const dims = dimsOf({ dimensions: FIRST }, session.lines[0])
       for (const line of session.lines) add(session, line, dims).values.push(1)

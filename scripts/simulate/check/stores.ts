@@ -1,16 +1,17 @@
 import type { Point } from '#gateway/live/points.ts'
 import { type AggregateRow, isSessionRow } from '#schema/checkpoint.ts'
 import { type EventLine, SESSION_END } from '#schema/event.ts'
-import { measureOf, mergeState, stateFromJson } from '#schema/measures.ts'
+import { mergeState, stateFromJson } from '#schema/measures.ts'
 import { identityOf, type Sent } from '../cluster/clients.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { type Dashboard, pointKey } from '../cluster/dashboards.ts'
 import { TENANT } from '../cluster/settings.ts'
 import type { World } from '../cluster/world.ts'
 import { totalKey } from './lines.ts'
-import { type Model, totalValue } from './model.ts'
+import type { Model, Total } from './model.ts'
 import { changesOf, headOf } from './outputs.ts'
 import { expectedSessions, newestSessions } from './sessions.ts'
+import { expectedValue, foundValue } from './values.ts'
 
 const identity = ({ source, e }: EventLine): string => identityOf(source, e)
 const placeOf = ({ partition, sequence, index }: { partition: number; sequence: number; index: number }): string =>
@@ -76,8 +77,11 @@ const checkBooks = (world: World, model: Model, fail: (what: string) => void): v
 const isOfSessions = (model: Model, metric: string): boolean =>
   model.definitions.get(metric)?.definition.event === SESSION_END
 
+/** Nobody has counted this. */
+const UNKNOWN: Pick<Total, 'measure' | 'values'> = { measure: { kind: 'COUNT' }, values: [] }
+
 /** A window's total as a line. How often a count of sessions was corrected is not told: the model takes nothing back. */
-const totalLine = (model: Model, key: string, metric: string, events: number, corrections: number, value: unknown) =>
+const totalLine = (model: Model, key: string, metric: string, events: number, corrections: number, value: string) =>
   [key, events, isOfSessions(model, metric) ? '' : corrections, value].join(' ')
 
 /** Sums of deltas as lines, as far as a reader can see them. */
@@ -95,8 +99,8 @@ const totalsOf = (model: Model, rows: readonly AggregateRow[]): string[] => {
     mergeState(sum.state, stateFromJson(row))
   }
   return [...sums].flatMap(([key, { row, events, corrections, state }]) => {
-    const kind = model.totals.get(key)?.kind ?? 'COUNT'
-    const value = measureOf({ kind }).value(state)
+    const { measure, values } = model.totals.get(key) ?? UNKNOWN
+    const value = foundValue(measure, state, values)
     // All that was counted there was taken back.
     if (events === 0 && isOfSessions(model, row.metric)) return []
     return totalLine(model, key, row.metric, events, corrections, value)
@@ -105,7 +109,7 @@ const totalsOf = (model: Model, rows: readonly AggregateRow[]): string[] => {
 
 const expectedTotals = (model: Model): string[] =>
   [...model.totals].map(([key, total]) =>
-    totalLine(model, key, total.metric, total.events, total.corrections, totalValue(total)),
+    totalLine(model, key, total.metric, total.events, total.corrections, expectedValue(total.measure, total.values)),
   )
 
 /** Events of the newest version of a metric in all windows of a size. */

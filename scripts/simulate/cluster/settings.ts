@@ -56,6 +56,22 @@ export const METRICS: readonly MetricInput[] = [
     windows: [window(60)],
   },
   {
+    name: 'sizes',
+    event: 'buy',
+    where: [],
+    measure: { kind: 'QUANTILES', field: 'properties.amount' },
+    dimensions: [],
+    windows: [window(20)],
+  },
+  {
+    name: 'paths',
+    event: '*',
+    where: [],
+    measure: { kind: 'TOPK', field: 'properties.path', k: 2 },
+    dimensions: [],
+    windows: [window(60), session(10)],
+  },
+  {
     name: 'visits',
     event: '*',
     where: [],
