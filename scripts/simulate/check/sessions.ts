@@ -2,7 +2,7 @@ import type { SessionRow } from '#schema/checkpoint.ts'
 import { stateFromJson } from '#schema/measures.ts'
 import { sessionRowKey } from '#schema/session-rows.ts'
 import type { Model, SessionTotal } from './model.ts'
-import { expectedValue, foundValue } from './values.ts'
+import { expectedValue, foundValue, UNKNOWN } from './values.ts'
 
 type Key = Pick<SessionRow, 'metric' | 'version' | 'gap' | 'source' | 'session' | 'start'>
 
@@ -13,9 +13,6 @@ const lineOf = (key: string, end: number, row: SessionRow | SessionTotal, value:
   JSON.stringify([key, end, row.dims, row.events, row.corrections, value])
 
 const seriesKey = (row: Key & Pick<SessionRow, 'dims'>): string => JSON.stringify([keyOf(row), row.dims])
-
-/** Nobody has counted this. */
-const UNKNOWN: Pick<SessionTotal, 'measure' | 'values'> = { measure: { kind: 'COUNT' }, values: [] }
 
 /** Sessions as a reader has them: the newest row of each series, and the latest end of all rows of a session. */
 export const newestSessions = (model: Model, rows: readonly SessionRow[]): string[] => {

@@ -8,10 +8,10 @@ import { type Dashboard, pointKey } from '../cluster/dashboards.ts'
 import { TENANT } from '../cluster/settings.ts'
 import type { World } from '../cluster/world.ts'
 import { totalKey } from './lines.ts'
-import type { Model, Total } from './model.ts'
+import type { Model } from './model.ts'
 import { changesOf, headOf } from './outputs.ts'
 import { expectedSessions, newestSessions } from './sessions.ts'
-import { expectedValue, foundValue } from './values.ts'
+import { expectedValue, foundValue, UNKNOWN } from './values.ts'
 
 const identity = ({ source, e }: EventLine): string => identityOf(source, e)
 const placeOf = ({ partition, sequence, index }: { partition: number; sequence: number; index: number }): string =>
@@ -76,9 +76,6 @@ const checkBooks = (world: World, model: Model, fail: (what: string) => void): v
 
 const isOfSessions = (model: Model, metric: string): boolean =>
   model.definitions.get(metric)?.definition.event === SESSION_END
-
-/** Nobody has counted this. */
-const UNKNOWN: Pick<Total, 'measure' | 'values'> = { measure: { kind: 'COUNT' }, values: [] }
 
 /** A window's total as a line. How often a count of sessions was corrected is not told: the model takes nothing back. */
 const totalLine = (model: Model, key: string, metric: string, events: number, corrections: number, value: string) =>

@@ -2,6 +2,9 @@ import { type MeasureState, measureOf } from '#schema/measures.ts'
 import type { MeasureSpec } from '#schema/metric.ts'
 import { compareText } from '#schema/text-order.ts'
 
+/** What nobody has counted. */
+export const UNKNOWN: { measure: MeasureSpec; values: readonly unknown[] } = { measure: { kind: 'COUNT' }, values: [] }
+
 /** To the digits that a double holds of any decimal: the order of adding must not show. */
 const rounded = (value: number): number => Number(value.toPrecision(15))
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
