@@ -2,6 +2,7 @@ import type { Point } from '#gateway/live/points.ts'
 import { type AggregateRow, isSessionRow } from '#schema/checkpoint.ts'
 import { type EventLine, SESSION_END } from '#schema/event.ts'
 import { mergeState, stateFromJson } from '#schema/measures.ts'
+import { sliceSizes, type WindowSpec } from '#schema/metric.ts'
 import { identityOf, type Sent } from '../cluster/clients.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { type Dashboard, pointKey } from '../cluster/dashboards.ts'
@@ -109,11 +110,17 @@ const expectedTotals = (model: Model): string[] =>
     totalLine(model, key, total.metric, total.events, total.corrections, expectedValue(total.measure, total.values)),
   )
 
-/** Events of the newest version of a metric in all windows of a size. */
-const expectedEvents = (model: Model, metric: string, size: number): number => {
+/** Events of the newest version of a metric in all of its windows: one of sliding windows is in several. */
+const expectedEvents = (model: Model, metric: string, window: WindowSpec): number => {
   const version = model.definitions.get(metric)?.definition.version
-  const mine = [...model.totals.values()].filter((one) => one.metric === metric && one.version === version)
-  return sum(mine.filter((one) => one.size === size).map(({ events }) => events))
+  const isMine = (one: { metric: string; version: number }): boolean => one.metric === metric && one.version === version
+  if (window.kind === 'SESSION')
+    return sum(model.sessions.filter((one) => isMine(one) && one.gap === window.gapMs).map(({ events }) => events))
+  const [slice] = sliceSizes({ windows: [window] })
+  const events = sum(
+    [...model.totals.values()].filter((one) => isMine(one) && one.size === slice).map((one) => one.events),
+  )
+  return window.kind === 'TUMBLING' ? events : (events * window.sizeMs) / window.slideMs
 }
 
 const shown = ({ windowStart, dimensions, value, events, revision, status }: Point): string =>
@@ -133,7 +140,7 @@ const checkDashboard = async (
     const answer = await gateway.current().process.run(() => reader.range(TENANT, range))
     compare(`${name} on ${gateway.name}`, [...points.values()].map(shown), answer.points.map(shown), fail)
     const events = sum(answer.points.map((point) => point.events))
-    const expected = expectedEvents(model, request.metric, request.window.sizeMs)
+    const expected = expectedEvents(model, request.metric, request.window)
     if (events !== expected) fail(`${name} on ${gateway.name} tells of ${events} events instead of ${expected}`)
   }
   if (points.size !== new Set([...points.values()].map(pointKey)).size) fail(`${name} has a point twice`)

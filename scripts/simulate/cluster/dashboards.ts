@@ -10,24 +10,24 @@ import type { World } from './world.ts'
 
 export const pointKey = ({ windowStart, dimensions }: Point): string => JSON.stringify([windowStart, dimensions])
 
-/** Only windows of which each event is in one: so their events add up. */
-interface Request extends MetricRequest {
-  window: Extract<WindowSpec, { kind: 'TUMBLING' }>
-}
-
 export interface Dashboard {
-  request: Request
+  request: MetricRequest
   /** The last that was pushed of each point. */
   points: Map<string, Point>
   /** Asks its gateway for nothing more than what comes next. */
   isWaiting(): boolean
 }
 
-const tumbling = (sizeMs: number): Request['window'] => ({ kind: 'TUMBLING', sizeMs })
+const tumbling = (sizeMs: number): WindowSpec => ({ kind: 'TUMBLING', sizeMs })
 
-const REQUESTS: readonly Request[] = [
+const sliding = (sizeMs: number, slideMs: number): WindowSpec => ({ kind: 'SLIDING', sizeMs, slideMs })
+
+const REQUESTS: readonly MetricRequest[] = [
   { metric: 'events', window: tumbling(10_000) },
   { metric: 'events', window: tumbling(60_000) },
+  { metric: 'events', window: sliding(60_000, 20_000) },
+  { metric: 'amount', window: sliding(30_000, 10_000) },
+  { metric: 'ended', window: tumbling(10_000), by: [] },
   { metric: 'by_path', window: tumbling(20_000) },
   { metric: 'amount', window: tumbling(10_000) },
   { metric: 'amount', window: tumbling(10_000), by: [] },
