@@ -1,7 +1,7 @@
 import type { MetricRequest } from '#gateway/live/metric-reader.ts'
 import type { Point } from '#gateway/live/points.ts'
 import type { Update } from '#gateway/live/subscription.ts'
-import { MillraceError } from '#schema/errors.ts'
+import { type ErrorCode, MillraceError } from '#schema/errors.ts'
 import type { WindowSpec } from '#schema/metric.ts'
 import type { Cluster } from './cluster.ts'
 import { askProcess } from './rpc.ts'
@@ -22,18 +22,26 @@ const tumbling = (sizeMs: number): WindowSpec => ({ kind: 'TUMBLING', sizeMs })
 
 const sliding = (sizeMs: number, slideMs: number): WindowSpec => ({ kind: 'SLIDING', sizeMs, slideMs })
 
+const session = (seconds: number): WindowSpec => ({ kind: 'SESSION', gapMs: seconds * 1_000 })
+
 const REQUESTS: readonly MetricRequest[] = [
   { metric: 'events', window: tumbling(10_000) },
   { metric: 'events', window: tumbling(60_000) },
   { metric: 'events', window: sliding(60_000, 20_000) },
   { metric: 'amount', window: sliding(30_000, 10_000) },
   { metric: 'ended', window: tumbling(10_000), by: [] },
+  { metric: 'spent', window: session(20) },
+  { metric: 'visits', window: session(5) },
+  { metric: 'visits', window: session(5), by: [] },
   { metric: 'by_path', window: tumbling(20_000) },
   { metric: 'amount', window: tumbling(10_000) },
   { metric: 'amount', window: tumbling(10_000), by: [] },
   { metric: 'people', window: tumbling(20_000) },
   { metric: 'largest', window: tumbling(60_000) },
 ]
+
+/** What is told while the metric is another one than the dashboard was made for. */
+const WHILE_CHANGED: ReadonlySet<ErrorCode> = new Set(['METRIC_UNKNOWN', 'WINDOW_NOT_DEFINED'])
 
 const isSame = (one: Point | undefined, other: Point): boolean =>
   one !== undefined &&
@@ -89,7 +97,7 @@ const openDashboard = (world: World, cluster: Cluster, number: number): Dashboar
       try {
         await follow()
       } catch (error) {
-        if (error instanceof MillraceError && !error.retryable && error.code !== 'METRIC_UNKNOWN') {
+        if (error instanceof MillraceError && !error.retryable && !WHILE_CHANGED.has(error.code)) {
           world.failures.push(`dashboard ${number} was refused: ${error.code} ${error.message}`)
           return
         }
