@@ -25,5 +25,5 @@ export const costOfStages = <S extends string>(runs: readonly [S, readonly numbe
   return Object.fromEntries(costs) as Record<S, number>
 }
 
-/** Events that a second of processor time is enough for. */
-export const perSecond = (usPerEvent: number): number => Math.round(1e6 / usPerEvent)
+/** Events that a second of processor time is enough for; 0 where what they took was too little to be measured. */
+export const perSecond = (usPerEvent: number): number => (usPerEvent > 0 ? Math.round(1e6 / usPerEvent) : 0)
