@@ -82,6 +82,8 @@ export interface Clock {
   watermark: number
   /** No event for the idle time-out: the clock holds nobody back. */
   idle: boolean
+  /** What is older was late under a horizon that was shorter than that of today, and stays so; absent: nothing. */
+  closed?: number
 }
 
 export type Counts = Record<Outcome, number>

@@ -37,9 +37,9 @@ export const sessionBounds = ({
   tenants: readonly TenantState[]
 }): SessionBound[] => {
   const horizons = new Map(tenants.map(({ tenant, latenessHorizonMs }) => [tenant, latenessHorizonMs]))
-  return clocks.map(({ tenant, source, watermark }) => ({
+  return clocks.map(({ tenant, source, watermark, closed = Number.NEGATIVE_INFINITY }) => ({
     tenant,
     source,
-    closedBefore: watermark - (horizons.get(tenant) ?? DEFAULT_LATENESS_HORIZON_MS),
+    closedBefore: Math.max(closed, watermark - (horizons.get(tenant) ?? DEFAULT_LATENESS_HORIZON_MS)),
   }))
 }

@@ -113,10 +113,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
       session: (row) =>
         fold.tenant(row.tenant).isCurrent(row) &&
         (fold.tenant(row.tenant).isOpenSession(row) || marks.isLiveSession(row)),
-      id: (tenant, source, minute) => {
-        const of = fold.tenant(tenant)
-        return minute >= firstLiveMinute(of.clock(source).watermark, of.settings.latenessHorizonMs)
-      },
+      id: (tenant, source, minute) => minute >= firstLiveMinute(fold.tenant(tenant).closedBefore(source)),
     },
   )
   const spans = createCheckpointSpans(deps.tracer ?? NO_TRACER, { partition, owner: deps.owner, epoch }, clock.now)

@@ -169,7 +169,7 @@ export class PartitionFold {
     for (const clock of segment.clocks) this.tenant(clock.tenant).clock(clock.source).restore(clock)
     for (const { tenant, source, words } of segment.ids) {
       const of = this.tenant(tenant)
-      const forgotten = firstLiveMinute(of.clock(source).watermark, of.settings.latenessHorizonMs)
+      const forgotten = firstLiveMinute(of.closedBefore(source))
       of.identitiesOf(source).restore(words, forgotten)
     }
     for (const row of segment.rows) {
@@ -217,7 +217,7 @@ export class PartitionFold {
         const { kind: _, ...settings } = record
         const tenant = this.tenant(record.tenant)
         if (settings.version <= tenant.settings.version) break
-        tenant.settings = settings
+        this.changedClocks += tenant.changeSettings(settings)
         this.settingsChanged.add(record.tenant)
         break
       }
@@ -276,12 +276,13 @@ export class PartitionFold {
     touched.add(clock)
     clock.observe(line, message.storedAt, outOfOrdernessMs)
     const { watermark } = clock
+    const closedBefore = clock.closedBefore(latenessHorizonMs)
     const prepared = prepare(tenant, line)
     const isFoldable = typeof prepared !== 'string'
-    const outcome = this.judge({ line, tenant, watermark, sequence: message.sequence, index, isFoldable })
+    const outcome = this.judge({ line, tenant, closedBefore, sequence: message.sequence, index, isFoldable })
     if (outcome === 'C' && isFoldable) tenant.fold(line, prepared, watermark, message.storedAt)
     if (outcome === 'L') {
-      const reason = `older than the watermark by more than the lateness horizon of ${latenessHorizonMs / 1000} s`
+      const reason = `older than the watermark by more than the lateness horizon of ${(watermark - closedBefore) / 1000} s`
       this.late.push({ tenant: line.tenant, event: deadLetter(message, index, 'LATE', reason, watermark, line) })
     }
     if (outcome === 'I') {

@@ -2,13 +2,14 @@ import type { Outcome } from '#schema/checkpoint.ts'
 import { type EventLine, identityText } from '#schema/event.ts'
 import { type Hash128, hash128 } from '#schema/hash.ts'
 import type { TenantFold } from './tenant.ts'
-import { firstLiveMinute, isLate, minuteOf } from './watermark.ts'
+import { firstLiveMinute, minuteOf } from './watermark.ts'
 
 /** An event that could be read, as the fold stands before its message. */
 export interface Judged {
   line: EventLine
   tenant: TenantFold
-  watermark: number
+  /** Of its source: what is older is late. */
+  closedBefore: number
   /** Place in the log. */
   sequence: number
   index: number
@@ -25,13 +26,13 @@ export type Judge = (event: Judged) => Outcome
  */
 export const judgeByMemory = (seed: Hash128): Judge => {
   const hash: Hash128 = new Uint32Array(4)
-  return ({ line, tenant, watermark, isFoldable }) => {
-    const { latenessHorizonMs } = tenant.settings
+  return ({ line, tenant, closedBefore, isFoldable }) => {
     const identities = tenant.identitiesOf(line.source)
-    const forgotten = firstLiveMinute(watermark, latenessHorizonMs)
+    const forgotten = firstLiveMinute(closedBefore)
     hash128(identityText(line), seed, hash)
     if (identities.has(hash, forgotten)) return 'D'
-    if (isLate(line.time, watermark, latenessHorizonMs)) return 'L'
+    // For everything at once, unlike Flink's rule per window.
+    if (line.time < closedBefore) return 'L'
     if (!isFoldable) return 'I'
     identities.add(hash, minuteOf(line.time), forgotten)
     return 'C'

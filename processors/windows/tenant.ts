@@ -149,9 +149,18 @@ export class TenantFold {
     return [...this.metrics.values()].some(isOpen) || [...this.sessions.all].some(isOpen)
   }
 
-  /** Sessions of a source that end before it are closed: an event that could reach them would be late. */
-  private closedBefore(source: string): number {
-    return (this.clocks.get(source)?.watermark ?? Number.NEGATIVE_INFINITY) - this.settings.latenessHorizonMs
+  /** Events of a source that are older are late; sessions that end before it are closed. */
+  closedBefore(source: string): number {
+    return this.clocks.get(source)?.closedBefore(this.settings.latenessHorizonMs) ?? Number.NEGATIVE_INFINITY
+  }
+
+  /** Takes effect at its place in the log. Answers how many clocks have to be said anew. */
+  changeSettings(settings: TenantState): number {
+    const before = this.settings.latenessHorizonMs
+    this.settings = settings
+    const unchanged = [...this.clocks.values()].filter(({ changed }) => !changed)
+    for (const clock of this.clocks.values()) clock.keepClosed(before, settings.latenessHorizonMs)
+    return unchanged.filter(({ changed }) => changed).length
   }
 
   private storeOf({ metric, gap }: SessionRow): SessionStore | undefined {

@@ -21,6 +21,8 @@ export class SourceClock {
   pushedBy: PushedBy | null = null
   /** The last frame with events from the future; null: none since the partition was taken over. */
   ahead: Ahead | null = null
+  /** What a longer horizon must not open again; -Infinity: nothing. */
+  private closed = Number.NEGATIVE_INFINITY
   private candidate = Number.NEGATIVE_INFINITY
   /** The event of the frame under way that has the highest candidate. */
   private highest: EventLine | null = null
@@ -76,13 +78,28 @@ export class SourceClock {
     this.changed = true
   }
 
+  /** What is older is late. It never goes back. */
+  closedBefore(horizonMs: number): number {
+    return Math.max(this.closed, this.watermark - horizonMs)
+  }
+
+  /** The horizon has changed. What is known of times that were late before may be forgotten: they stay so. */
+  keepClosed(beforeMs: number, nowMs: number): void {
+    const closed = this.closedBefore(beforeMs)
+    if (closed <= this.closedBefore(nowMs)) return
+    this.closed = closed
+    this.changed = true
+  }
+
   restore(clock: Clock): void {
     this.watermark = clock.watermark
     this.idle = clock.idle
+    this.closed = clock.closed ?? Number.NEGATIVE_INFINITY
   }
 
   toJson(): Clock {
-    return { tenant: this.tenant, source: this.source, watermark: this.watermark, idle: this.idle }
+    const { tenant, source, watermark, idle, closed } = this
+    return { tenant, source, watermark, idle, ...(Number.isFinite(closed) ? { closed } : {}) }
   }
 }
 
@@ -96,13 +113,9 @@ const pusher = (line: EventLine, sequence: number, storedAt: number): PushedBy =
   sequence,
 })
 
-/** Late: older than the watermark by more than the horizon. For everything at once, unlike Flink's rule per window. */
-export const isLate = (eventTime: number, watermark: number, horizonMs: number): boolean =>
-  eventTime < watermark - horizonMs
-
 const MINUTE_MS = 60_000
 export const minuteOf = (time: number): number => Math.floor(time / MINUTE_MS)
 
 /** First minute in which an event may still count: identities of earlier ones are forgotten. */
-export const firstLiveMinute = (watermark: number, horizonMs: number): number =>
-  watermark === Number.NEGATIVE_INFINITY ? 0 : minuteOf(watermark - horizonMs)
+export const firstLiveMinute = (closedBefore: number): number =>
+  closedBefore === Number.NEGATIVE_INFINITY ? 0 : minuteOf(closedBefore)
