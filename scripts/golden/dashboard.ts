@@ -13,7 +13,7 @@ const compare = (a: Point, b: Point): number => {
 
 const isUnknown = (error: unknown): boolean => error instanceof MillraceError && error.code === 'METRIC_UNKNOWN'
 
-/** Somebody who subscribes to a metric as soon as there is one, and keeps what is pushed. */
+/** Somebody who subscribes to a metric as soon as there is one, and keeps all that is pushed, what is retracted included. */
 export const createDashboard = (subscribe: () => Promise<AsyncIterator<Update>>) => {
   const points = new Map<string, Point>()
   let puller: ReturnType<typeof createPuller<Update>> | undefined
@@ -22,10 +22,7 @@ export const createDashboard = (subscribe: () => Promise<AsyncIterator<Update>>)
     puller ??= createPuller(await subscribe())
     for (const update of await puller.pull()) {
       if (update.kind === 'RESET') points.clear()
-      for (const point of update.points) {
-        if (point.status === 'RETRACTED') points.delete(keyOf(point))
-        else points.set(keyOf(point), point)
-      }
+      for (const point of update.points) points.set(keyOf(point), point)
     }
   }
 
