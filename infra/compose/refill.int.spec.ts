@@ -249,6 +249,13 @@ const away = async () => {
 
 const number = async (olap: OlapWriter, sql: string): Promise<number> => Number((await olap.sql(sql)).rows[0][0])
 
+/** What the list of corrections adds up to, whatever was written together, and what points say of themselves. */
+const LISTED = `SELECT tenant, metric, window_start, dims, sum(events) FROM corrections
+  SEMI JOIN (FROM metrics WHERE NOT deleted) USING (tenant, metric, version)
+  WHERE window_end - window_start = INTERVAL 1 MINUTE GROUP BY ALL ORDER BY ALL`
+const CORRECTED =
+  'SELECT tenant, metric, window_start, dims, corrections FROM minly_points WHERE corrections > 0 ORDER BY ALL'
+
 type Store = Awaited<ReturnType<typeof openStore>>
 
 /** Once the processor's own rows are read again, also of sessions that a hole had cut, and nothing lies within them. */
@@ -295,6 +302,10 @@ it('refills deltas that have expired exactly, through kills on the way', async (
   expect(expected.holes).toEqual([])
   expect(expected.state.filter(([, kind]) => kind === 'tenant')).toHaveLength(PARTITIONS)
   expect(await number(undisturbed.olap, 'SELECT sum(corrections) FROM minly_aggs')).toBeGreaterThan(20)
+  const listed = await second.olap.sql(LISTED)
+  expect(listed.rows.length).toBeGreaterThan(20)
+  expect(listed.rows).toEqual((await undisturbed.olap.sql(CORRECTED)).rows)
+  expect((await undisturbed.olap.sql(LISTED)).rows).toEqual(listed.rows)
   await second.close()
   await undisturbed.close()
 })
