@@ -49,9 +49,8 @@ export const createLiveSessions = (partitions: number, closedBefore: ClosedBefor
     Math.max(session.changedAt, session.end) + liveRetention(gap) <= now &&
     session.end < closedBefore(tenant, session.source, session.partition)
 
-  const sweepTable = (table: SessionTable, now: number, partition?: number): void => {
+  const sweepTable = (table: SessionTable, now: number): void => {
     for (const [key, session] of table.sessions) {
-      if (partition !== undefined && session.partition !== partition) continue
       if (!hasLeft(table, session, now)) continue
       dropSession(table, key, session)
       raiseMark(table.tenant, table.metric, table.gap, session.end)
@@ -70,7 +69,7 @@ export const createLiveSessions = (partitions: number, closedBefore: ClosedBefor
       }
       const inOrder = [...loaded].sort(([a], [b]) => a.changed - b.changed)
       for (const [session, table] of inOrder) placeSession(table, session)
-      for (const table of new Set(loaded.values())) sweepTable(table, now + LEAVING_MS, partition)
+      for (const table of new Set(loaded.values())) sweepTable(table, now + LEAVING_MS)
     },
 
     /** Rows of the next checkpoint of a partition. */

@@ -14,7 +14,7 @@ interface Group {
 
 const groupSeries = (operation: SessionOperation, series: Iterable<SessionSeries>): Group[] => {
   const groups = new Map<string, Group>()
-  for (const { dims, state, events, corrections, retracted } of series) {
+  for (const { dims, state, events, corrections } of series) {
     if (!operation.matches(dims)) continue
     const grouped = operation.groupOf(dims)
     const key = seriesKey(grouped)
@@ -23,7 +23,6 @@ const groupSeries = (operation: SessionOperation, series: Iterable<SessionSeries
       group = { dims: grouped, state: operation.measure.empty(), events: 0, corrections: 0 }
       groups.set(key, group)
     }
-    if (retracted) continue
     mergeState(group.state, state)
     group.events += events
     group.corrections += corrections

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { changedSessions, foldSessionRow, newSessionTable, placeSession } from './session-table.ts'
+import { changedSessions, dropSession, foldSessionRow, newSessionTable, placeSession } from './session-table.ts'
 import { sessionRow } from './testing.ts'
 
 const row = (session: string, end: number, revision: number) => sessionRow(session, [0, end], ['DE'], 1, { revision })
@@ -28,4 +28,21 @@ test('sessions are told by their last change, each once, however often and in wh
   expect(since(3, 1)).toEqual(['a', 'b'])
   expect(since(5, 0)).toEqual(['a', 'other'])
   expect(since(6, 1)).toEqual([])
+})
+
+test('a session is found by the end that it has now, and by none when it has left', () => {
+  const table = newSessionTable(row('s', 1, 1), 1)
+  const change = (revision: number, end: number, endBefore?: number) => {
+    const origin = { partition: 0, checkpoint: revision, at: 0 }
+    const session = foldSessionRow(table, row('s', end, revision), origin, 1)
+    placeSession(table, session, endBefore)
+    return session
+  }
+  const endingAt = (end: number): string[] => [...table.byEnd.around(end, end)].map(({ id }) => id)
+  change(1, 10_000)
+  const session = change(2, 20_000, 10_000)
+  expect([endingAt(10_000), endingAt(20_000)]).toEqual([[], ['s']])
+  const [[key]] = table.sessions
+  dropSession(table, key, session)
+  expect([endingAt(20_000), [...changedSessions(table, [0])], table.forgotten]).toEqual([[], [], [2]])
 })
