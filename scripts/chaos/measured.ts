@@ -20,8 +20,8 @@ interface TopValue {
   error: number
 }
 
-/** Of decimals: what their sum and their mean are given to. */
-const DIGITS = 15
+/** A unit of the last of 15 digits, as a share. */
+const ROUNDING = 1e-14
 /** Decimals have no more places than this. */
 const PLACES = 3
 
@@ -66,12 +66,13 @@ const sum = (): Measured => {
   return { add, judge: (said) => valueIs(n() === 0 ? null : total(), said) }
 }
 
+/** A quotient is told to 15 digits. */
 const avg = (): Measured => {
   const { add, n, total } = createSum()
   const judge = ({ value }: Said): string | null => {
-    const expected = n() === 0 ? null : total() / n()
-    const digits = (one: number | null) => one?.toPrecision(DIGITS - 1)
-    return digits(value) === digits(expected) ? null : String(expected)
+    if (value === null || n() === 0) return valueIs(n() === 0 ? null : total() / n(), { value })
+    const expected = total() / n()
+    return Math.abs(value - expected) <= Math.abs(expected) * ROUNDING ? null : String(expected)
   }
   return { add, judge }
 }

@@ -23,6 +23,12 @@ test.each<[string, MeasureInput, (Value | undefined)[], number | null]>([
   expect(judge(measure, values, value((expected ?? 0) + 1))).toContain(String(expected))
 })
 
+it('a mean is told to 15 digits', () => {
+  expect(judge({ avg: 'a' }, [1, 1, 0], value(0.666666666666667))).toBeNull()
+  expect(judge({ avg: 'a' }, [1, 1, 0], value(0.66666666666668))).not.toBeNull()
+  expect(judge({ avg: 'a' }, ['x'], value(0))).not.toBeNull()
+})
+
 it('uniques may be off by 2 % where there are more than a thousand', () => {
   const many = (count: number) => Array.from({ length: count }, (_, i) => `v${i}`)
   expect(judge({ uniques: 'a' }, many(1_000), value(999))).not.toBeNull()
