@@ -109,7 +109,7 @@ export const addQueryMetric = (builder: Builder, conditions: Conditions, window:
     metric: t.field({
       type: update,
       description:
-        'A snapshot of the newest windows, then every change. With after: only what changed since that cursor.',
+        'A snapshot of the newest windows, then every change. With after: only what changed since that cursor. A session that merged or moved is sent once more, RETRACTED.',
       args: {
         name: t.arg.string({ required: true }),
         window: t.arg({ type: window, required: true }),

@@ -4,12 +4,13 @@ import { createClient } from 'graphql-ws'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { readGraphqlBody } from '#gateway/http/graphql-body.ts'
-import { liveClock, row } from '#gateway/live/testing.ts'
+import { liveClock, row, sessionRow, TENANT } from '#gateway/live/testing.ts'
 import { MillraceError } from '#schema/errors.ts'
 import { createGraphqlHandler } from './handler.ts'
 import { authenticate, fakeServices } from './testing.ts'
 
 const NOON = 1_767_268_800_000
+const MINUTE = 60_000
 const WATCH = `subscription($after: Cursor) {
   metric(name: "views", window: {tumbling: "PT1M"}, by: [], after: $after) { kind cursor points { value status } }
 }`
@@ -77,6 +78,36 @@ test('over WebSocket a subscriber gets a snapshot, changes, and after a reconnec
   const second = watch(connect(ws, 'Bearer read'), cursor)
   expect(await second.next()).toMatchObject({ kind: 'DELTA', points: [{ value: 7 }] })
   expect(services.reader.watched()).toBe(1)
+})
+
+test('a subscriber to sessions is told that one was retracted, and a gap that is not defined is refused', async () => {
+  const { ws, checkpoints, services } = await setUp()
+  const windows = [{ kind: 'SESSION' as const, gapMs: MINUTE }]
+  const common = { event: '*', where: [], measure: { kind: 'COUNT' as const }, dimensions: ['country'] }
+  await services.admin.define(TENANT, { ...common, name: 'visits', windows })
+  const session = (minute: number, events: number, over = {}) =>
+    sessionRow('s', [NOON + minute * MINUTE, NOON + 9 * MINUTE], ['DE'], events, { metric: 'visits', ...over })
+  checkpoints.commit(0, [], { sessions: [session(3, 1)] })
+  const client = connect(ws, 'Bearer read')
+  const ask = (gap: string) =>
+    client.iterate({
+      query: `subscription { metric(name: "visits", window: {session: "${gap}"}) {
+        kind points { windowStart windowEnd dimensions value events status revision } } }`,
+    })
+  const updates = ask('PT1M')
+  const windowEnd = '2026-01-01T12:09:00.000Z'
+  const point = { windowEnd, dimensions: ['s', 'DE'], status: 'PROVISIONAL', revision: 1 }
+  const old = { ...point, windowStart: '2026-01-01T12:03:00.000Z', value: 1, events: '1' }
+  expect((await updates.next()).value.data).toEqual({ metric: { kind: 'SNAPSHOT', points: [old] } })
+  checkpoints.commit(0, [], { sessions: [session(3, 0, { retracted: true, revision: 2 }), session(2, 2)] })
+  const moved = { ...point, windowStart: '2026-01-01T12:02:00.000Z', value: 2, events: '2' }
+  const retracted = { ...old, value: null, events: '0', status: 'RETRACTED', revision: 2 }
+  expect((await updates.next()).value.data).toEqual({ metric: { kind: 'DELTA', points: [moved, retracted] } })
+  const [refusal] = (await ask('PT2M').next()).value.errors ?? []
+  expect(refusal).toMatchObject({
+    message: expect.stringContaining('PT1M'),
+    extensions: { code: 'WINDOW_NOT_DEFINED' },
+  })
 })
 
 test('a socket that is gone leaves nothing behind', async () => {

@@ -172,7 +172,7 @@ export const MUTATIONS: readonly Mutation[] = [
       {
         file: 'gateway/live/subscription.ts',
         find: 'const moment = { positions, time }\n    if (cursor.version',
-        replace: 'const moment = view.moment(operation.tenant)\n    if (cursor.version',
+        replace: 'const moment = view.moment(reading.operation.tenant)\n    if (cursor.version',
       },
     ],
   },
