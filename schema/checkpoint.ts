@@ -196,8 +196,23 @@ export interface SegmentRef {
   bytes: number
 }
 
+/**
+ * Of the series without a name in one slice of one partition, what is needed to find the heavy ones among them: their
+ * weight, and counts by hash of the name. Additive, as rows are.
+ */
+export interface UnnamedJson {
+  weight: number
+  counts: [name: number, weight: number][]
+}
+
+/** A change as the fold has it: with what only it needs to go on. */
+export interface FoldedRow extends AggregateRow {
+  /** Of OTHER's row. */
+  unnamed?: UnnamedJson
+}
+
 /** A row of a segment: a delta (level 0) or a sum of them, with what a live view needs. */
-export interface SegmentRow extends AggregateRow {
+export interface SegmentRow extends FoldedRow {
   /** Checkpoint of the last change. */
   changed: number
   /** When that was, milliseconds since 1970 (the owner's clock): decides when it leaves the live state. */

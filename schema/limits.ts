@@ -18,8 +18,10 @@ export const LIMITS = {
   frameBytes: 512_000,
   /** Events of one frame. */
   frameEvents: 5_000,
-  /** Series of one metric, window and partition that keep their name; the rest count under OTHER. */
+  /** Series of one metric, slice and partition that have a name; the rest count under OTHER. */
   seriesPerWindow: 10_000,
+  /** Of these, how many are named as they come. The other places are for names that prove heavy under OTHER. */
+  seriesAsTheyCome: 8_000,
   /** The same of one session. */
   seriesPerSession: 1_000,
 } as const

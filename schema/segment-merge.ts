@@ -1,5 +1,13 @@
-import { type Segment, type SegmentIds, type SegmentRow, type SegmentSession, WORDS_PER_ID } from './checkpoint.ts'
+import {
+  type Segment,
+  type SegmentIds,
+  type SegmentRow,
+  type SegmentSession,
+  type UnnamedJson,
+  WORDS_PER_ID,
+} from './checkpoint.ts'
 import { mergeCorrections } from './corrections.ts'
+import { mergeWeights } from './measures/tally.ts'
 import { mergeState, stateFromJson, stateToJson } from './measures.ts'
 import { sessionRowKey } from './session-rows.ts'
 
@@ -16,6 +24,17 @@ const KEEP_ALL: Keep = { row: () => true, session: () => true, id: () => true }
 const rowKey = (row: SegmentRow): string =>
   `${row.tenant}\n${row.metric}\n${row.version}\n${row.size}\n${row.start}\n${JSON.stringify(row.dims)}`
 
+const mergeUnnamed = (a: UnnamedJson, b: UnnamedJson): UnnamedJson => {
+  const counts = new Map(a.counts)
+  mergeWeights(counts, b.counts)
+  return { weight: a.weight + b.weight, counts: [...counts] }
+}
+
+const unnamedOf = ({ unnamed: a }: SegmentRow, { unnamed: b }: SegmentRow): Pick<SegmentRow, 'unnamed'> => {
+  const unnamed = a && b ? mergeUnnamed(a, b) : (a ?? b)
+  return unnamed ? { unnamed } : {}
+}
+
 const mergeRow = (into: SegmentRow, from: SegmentRow): SegmentRow => {
   const state = stateFromJson(into)
   mergeState(state, stateFromJson(from))
@@ -31,6 +50,7 @@ const mergeRow = (into: SegmentRow, from: SegmentRow): SegmentRow => {
     changed: Math.max(into.changed, from.changed),
     changedAt: Math.max(into.changedAt, from.changedAt),
     revision: into.revision + from.revision,
+    ...unnamedOf(into, from),
     ...stateToJson(state),
   }
 }

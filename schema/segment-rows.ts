@@ -1,5 +1,4 @@
 import type { SegmentRow } from './checkpoint.ts'
-import type { Corrections } from './corrections.ts'
 import type { MeasureJson } from './measures.ts'
 
 /** What rows of one slice of a metric share, said once. */
@@ -12,7 +11,7 @@ interface SliceHead {
 }
 
 /** The measure with what only some rows have. */
-type Rest = MeasureJson & Pick<Corrections, 'correctedAt'>
+type Rest = MeasureJson & Pick<SegmentRow, 'correctedAt' | 'unnamed'>
 
 /** dims, events, corrections, changed, changedAt, revision, and the rest. */
 type PackedRow = [(string | null)[], number, number, number, number, number, Rest]
@@ -60,6 +59,7 @@ const ROWS = ',"rows":['
 const restOf = (row: SegmentRow): Rest =>
   ({
     correctedAt: row.correctedAt,
+    unnamed: row.unnamed,
     n: row.n,
     shed: row.shed,
     sum: row.sum,

@@ -1,4 +1,4 @@
-import type { AggregateRow, SessionRow } from '#schema/checkpoint.ts'
+import type { FoldedRow, SessionRow } from '#schema/checkpoint.ts'
 import { type CompiledMetric, compileMetric } from '#schema/compile-metric.ts'
 import type { EventLine } from '#schema/event.ts'
 import type { Measure } from '#schema/measures.ts'
@@ -16,7 +16,7 @@ export interface Prepared {
 
 /** What has changed since the last checkpoint. */
 export interface Changes {
-  rows: AggregateRow[]
+  rows: FoldedRow[]
   sessions: SessionRow[]
 }
 

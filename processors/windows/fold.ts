@@ -4,6 +4,7 @@ import {
   type Counts,
   type DefinitionState,
   encodeOutcomes,
+  type FoldedRow,
   type LateEvent,
   type Outcome,
   type Segment,
@@ -124,7 +125,7 @@ export class PartitionFold {
 
   /** Everything since the last seal. It must be committed, or this fold thrown away. */
   seal(checkpoint: number, now: number): Sealed {
-    const rows: AggregateRow[] = []
+    const rows: FoldedRow[] = []
     const sessions: SessionRow[] = []
     const segment: Segment = { rows: [], sessions: [], ids: [], clocks: [], definitions: this.definitions, tenants: [] }
     for (const tenant of this.tenants.values()) {
@@ -147,7 +148,7 @@ export class PartitionFold {
       from: this.sealedTo + 1,
       to: this.sequence,
       missing: this.missing,
-      rows,
+      rows: rows.map(asOutput),
       sessions,
       late: this.late,
       totals: this.tally.totals,
@@ -296,6 +297,13 @@ export class PartitionFold {
     this.sweptAt = storedAt
     for (const tenant of this.tenants.values()) tenant.evict(storedAt - EVICT_AFTER_MS)
   }
+}
+
+/** What only a fold needs is no output. */
+const asOutput = (row: FoldedRow): AggregateRow => {
+  if (!row.unnamed) return row
+  const { unnamed: _, ...output } = row
+  return output
 }
 
 /** What folding the event will do, all of it prepared before any of it is done; or why it cannot be folded. */

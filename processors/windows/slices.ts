@@ -1,4 +1,5 @@
-import { type AggregateRow, OTHER } from '#schema/checkpoint.ts'
+import { type FoldedRow, OTHER } from '#schema/checkpoint.ts'
+import { memberHash } from '#schema/hash.ts'
 import { LIMITS } from '#schema/limits.ts'
 import {
   type Measure,
@@ -9,11 +10,20 @@ import {
   stateToJson,
 } from '#schema/measures.ts'
 import { seriesKey, sliceStart } from '#schema/metric.ts'
+import { HeavyNames } from './heavy-names.ts'
 import { nameOf, type SeriesName } from './series-names.ts'
+
+/** What has no name in a slice. */
+interface Unnamed {
+  series: Series
+  names: HeavyNames
+}
 
 interface Slice {
   start: number
   series: Map<string, Series>
+  /** Past the cap: what has no name, and who is heavy in it. */
+  unnamed: Unnamed | null
   /** Broker time of the last frame that touched it. */
   touchedAt: number
 }
@@ -27,6 +37,12 @@ export interface Series {
   delta: { state: MeasureState; events: number; corrections: number; correctedAt: number } | null
 }
 
+/** Counts of names that take about as much of a checkpoint as a row. */
+const COUNTS_OF_A_ROW = 8
+
+const unnamedOf = (series: Series): Pick<FoldedRow, 'unnamed'> =>
+  series.slice.unnamed?.series === series ? { unnamed: series.slice.unnamed.names.take() } : {}
+
 /** What of a metric a row carries. */
 export interface RowHead {
   tenant: string
@@ -36,7 +52,7 @@ export interface RowHead {
 
 /**
  * Slices of one size of one metric: [start, start + size), aligned to 1970. Tumbling windows are single slices; sliding
- * ones will be sums of them, composed by whoever reads.
+ * ones are sums of them, composed by whoever reads.
  */
 export class SliceStore {
   readonly size: number
@@ -45,6 +61,8 @@ export class SliceStore {
   private readonly slices = new Map<number, Slice>()
   private last: Slice | undefined
   private changed: Series[] = []
+  /** What has no name, where that changed since the last checkpoint. */
+  private readonly capped = new Set<Unnamed>()
 
   /** `place`: of this store among those of its metric. */
   constructor(size: number, measure: Measure, place = 0) {
@@ -65,7 +83,7 @@ export class SliceStore {
   ): void {
     const slice = this.sliceAt(sliceStart(time, this.size))
     slice.touchedAt = storedAt
-    const series = this.seriesOf(slice, name)
+    const series = this.seriesOf(slice, name, weight)
     if (series.delta === null) {
       series.delta = { state: this.measure.empty(), events: 0, corrections: 0, correctedAt: Number.NEGATIVE_INFINITY }
       this.changed.push(series)
@@ -78,9 +96,11 @@ export class SliceStore {
     if (watermark > delta.correctedAt) delta.correctedAt = watermark
   }
 
-  /** Series with changes that no checkpoint has yet. */
+  /** About the rows that take() will answer: series with changes that no checkpoint has yet. */
   get pending(): number {
-    return this.changed.length
+    let counts = 0
+    for (const { names } of this.capped) counts += names.pending
+    return this.changed.length + Math.ceil(counts / COUNTS_OF_A_ROW)
   }
 
   /** Series in memory, of all slices. */
@@ -91,7 +111,7 @@ export class SliceStore {
   }
 
   /** Deltas since the last call; they are part of the totals from now on. */
-  take(head: RowHead): AggregateRow[] {
+  take(head: RowHead): FoldedRow[] {
     const rows = this.changed.map((series) => {
       const delta = series.delta!
       series.delta = null
@@ -105,19 +125,28 @@ export class SliceStore {
         corrections: delta.corrections,
         ...(delta.corrections > 0 ? { correctedAt: delta.correctedAt } : {}),
         ...stateToJson(delta.state),
+        ...unnamedOf(series),
       }
     })
     this.changed = []
+    this.capped.clear()
     return rows
   }
 
-  restore(row: AggregateRow, touchedAt: number): void {
+  restore(row: FoldedRow, touchedAt: number): void {
     const slice = this.sliceAt(row.start)
     slice.touchedAt = Math.max(slice.touchedAt, touchedAt)
-    const series = slice.series.get(seriesKey(row.dims))
+    const key = seriesKey(row.dims)
     const state = stateFromJson(row)
+    let series = slice.series.get(key)
     if (series) mergeState(series.total, state)
-    else slice.series.set(seriesKey(row.dims), { slice, dims: row.dims, total: state, delta: null })
+    else {
+      series = { slice, dims: row.dims, total: state, delta: null }
+      slice.series.set(key, series)
+    }
+    if (!row.unnamed) return
+    slice.unnamed ??= { series, names: new HeavyNames() }
+    slice.unnamed.names.restore(row.unnamed)
   }
 
   /** Whether some slice ends after `time`. */
@@ -141,7 +170,7 @@ export class SliceStore {
     if (this.last?.start === start) return this.last
     let slice = this.slices.get(start)
     if (!slice) {
-      slice = { start, series: new Map(), touchedAt: 0 }
+      slice = { start, series: new Map(), unnamed: null, touchedAt: 0 }
       this.slices.set(start, slice)
     }
     this.last = slice
@@ -149,20 +178,37 @@ export class SliceStore {
   }
 
   /** A name remembers the series that it had last: most events fall into the same slice again. */
-  private seriesOf(slice: Slice, name: SeriesName): Series {
+  private seriesOf(slice: Slice, name: SeriesName, weight: number): Series {
     const known = name.latest[this.place]
     if (known?.slice === slice) return known
-    const series = slice.series.get(name.key) ?? this.newSeries(slice, name)
+    let series = slice.series.get(name.key)
+    if (!series) {
+      const unnamed = this.placeFor(slice, name, weight)
+      if (unnamed) return unnamed
+      series = this.newSeries(slice, name)
+    }
     name.latest[this.place] = series
     return series
   }
 
-  /** Past the cap a new series counts under OTHER. */
+  /** Null where there is a place for the name. Past the cap it has to prove heavy under OTHER, which is answered till then. */
+  private placeFor(slice: Slice, { dims, key }: SeriesName, weight: number): Series | null {
+    const { size } = slice.series
+    if (size < LIMITS.seriesAsTheyCome || dims.every((dim) => dim === OTHER)) return null
+    slice.unnamed ??= { series: this.otherOf(slice, dims), names: new HeavyNames() }
+    const { series, names } = slice.unnamed
+    // What is taken back is in no count: nobody knows under which name it had been.
+    if (size >= LIMITS.seriesPerWindow || weight < 0) return series
+    this.capped.add(slice.unnamed)
+    return names.proves(memberHash(key), weight) ? null : series
+  }
+
+  private otherOf(slice: Slice, dims: readonly (string | null)[]): Series {
+    const other = nameOf(dims.map(() => OTHER))
+    return slice.series.get(other.key) ?? this.newSeries(slice, other)
+  }
+
   private newSeries(slice: Slice, { dims, key }: SeriesName): Series {
-    if (slice.series.size >= LIMITS.seriesPerWindow && dims.some((dim) => dim !== OTHER)) {
-      const other = nameOf(dims.map(() => OTHER))
-      return slice.series.get(other.key) ?? this.newSeries(slice, other)
-    }
     const series: Series = { slice, dims, total: this.measure.empty(), delta: null }
     slice.series.set(key, series)
     return series
