@@ -28,6 +28,9 @@ export const CHANGING = 'chaos_changing'
 /** Deleted and defined again. */
 export const COMING = 'chaos_coming'
 
+/** Sessions of metrics that change. */
+export const VISIT = { session: 'PT5S' }
+
 const MEAN_GAP_MS = 3_000
 const AGAIN_MS = 300
 const REQUEST_MS = 5_000
@@ -54,7 +57,7 @@ const anyDefinition = (name: string, random: Random, before: Definition | null |
       where: random.pick(WHERE),
       measure: random.pick(MEASURES),
       dimensions: random.pick(DIMENSIONS),
-      windows: [MINUTE],
+      windows: [MINUTE, VISIT],
     }
     if (JSON.stringify(definition) !== JSON.stringify(before)) return definition
   }

@@ -17,8 +17,9 @@ const OPTIONS = {
 }
 
 const HELP = `Starts the whole product in a folder of its own and sends events while its processes are killed and stopped,
-and their connections to NATS are cut, slowed and frozen. Then counts: every event that was acknowledged must be stored
-once, and every window must be the sum of its events, in the store, in queries and on dashboards.
+and their connections to NATS are cut, slowed and frozen, and metrics are changed. Then counts: every event that was
+acknowledged must be stored once, and every window of every kind must say what its events say, by the definition that
+held where they stand in the log, in the store, in queries and on dashboards.
 
 npm run chaos -- --seconds 120 --seed 1
 

@@ -1,7 +1,7 @@
 import type { MetricChoice, WindowInput } from '#infra/testing/graphql.ts'
 import type { TestProduct } from '#infra/testing/product.ts'
 import { type Subscriber, subscribe } from '#infra/testing/subscriber.ts'
-import { CHANGING } from './changes.ts'
+import { CHANGING, VISIT } from './changes.ts'
 import { HOUR, MINUTE, SLIDING } from './definitions.ts'
 
 export interface Choice extends MetricChoice {
@@ -18,6 +18,7 @@ export const CHOICES: readonly Choice[] = [
   { name: 'revenue', window: MINUTE, by: [] },
   { name: 'bytes_served', window: HOUR, by: ['properties.status'] },
   { name: CHANGING, window: MINUTE, by: [] },
+  { name: CHANGING, window: VISIT, by: [] },
   { name: 'page_views', window: { sliding: { size: 'PT1H', slide: 'PT1M' } }, by: [] },
   { name: 'chaos_sliding', window: SLIDING },
   { name: 'chaos_spread', window: MINUTE },

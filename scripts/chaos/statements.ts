@@ -45,7 +45,7 @@ const ofViews = async ({ store, history }: Tellers): Promise<Statement[]> => {
 }
 
 /** What SQL says of sessions. */
-const ofSessions = async ({ store }: Tellers): Promise<Statement[]> => {
+const ofSessions = async ({ store, history }: Tellers): Promise<Statement[]> => {
   const statements: Statement[] = [
     {
       who: 'sessions',
@@ -54,7 +54,7 @@ const ofSessions = async ({ store }: Tellers): Promise<Statement[]> => {
       found: await readSessionsView(store, ENDS_AFTER),
     },
   ]
-  for (const { name, windows } of STANDING) {
+  for (const { name, windows } of [...STANDING, ...current(history)]) {
     for (const window of windows) {
       if (!('session' in window)) continue
       const found = await readSessions(store, name, window.session)
