@@ -102,6 +102,46 @@ const storedChanges = (
   return stored
 }
 
+/** What has moved between two moments: slices in order of time, windows with something new, groups that changed. */
+const movedBetween = (
+  operation: SliceOperation,
+  table: SliceTable,
+  cellsOf: (slice: Slice) => Cells,
+  since: Moment,
+  now: Moment,
+  horizonMs: number,
+) => {
+  const slices = inOrder(table.slices.values())
+  const changed = slices.flatMap((slice, place) => (isAfter(slice.changed, since.positions) ? [place] : []))
+  const touched = startsOf(
+    operation,
+    changed.map((place) => slices[place]),
+  )
+  const restated = restatedOf(operation, slices, since, now, horizonMs)
+  const starts = [...restated.union(new Set(touched))].sort((a, b) => a - b)
+  const windows = windowsOf(operation, starts, slices, { time: now.time, horizonMs })
+  const cellsAt = (place: number): Cells => cellsOf(slices[place])
+  return { slices, restated, windows, cellsAt, groups: changedGroups(changed, cellsAt, since.positions) }
+}
+
+/** All groups of windows whose status is another one, and those that changed of the others. */
+const wantedIn = (
+  live: readonly Window[],
+  { slices, restated, groups, cellsAt }: ReturnType<typeof movedBetween>,
+  cellsOf: (slice: Slice) => Cells,
+): Wanted[] => {
+  const whole = live.filter(({ start }) => restated.has(start))
+  const others = live.filter(({ start }) => !restated.has(start))
+  const changed = [...groups].map(
+    ([key, { cell, places }]): Wanted => ({
+      dimensions: cell.dims,
+      cellAt: (place) => cellsAt(place).get(key),
+      windows: holding(others, places),
+    }),
+  )
+  return [...everyGroup(whole, slices, cellsOf), ...changed]
+}
+
 /** What a reader that has seen all up to `since` has not seen: points that changed, or whose status did. */
 export const changesSince = (
   operation: SliceOperation,
@@ -115,41 +155,13 @@ export const changesSince = (
   const table = view.table(tenant, metric, version, sliceMs)
   if (!table) return NOTHING
   if (since.time === now.time && !isAfter(table.changed, since.positions)) return NOTHING
-  const slices = inOrder(table.slices.values())
-  const changed = slices.flatMap((slice, place) => (isAfter(slice.changed, since.positions) ? [place] : []))
-  const restated = restatedOf(operation, slices, since, now, horizonMs)
-  const touched = startsOf(
-    operation,
-    changed.map((place) => slices[place]),
-  )
-  const starts = [...restated.union(new Set(touched))].sort((a, b) => a - b)
-  const windows = windowsOf(operation, starts, slices, { time: now.time, horizonMs })
+  const moved = movedBetween(operation, table, cellsOf, since, now, horizonMs)
+  const { slices, restated, windows, groups, cellsAt } = moved
   const mark = view.mark(tenant, metric, sliceMs)
-  const live = windows.filter(({ start }) => start >= mark)
-  const others = live.filter(({ start }) => !restated.has(start))
-  const cellsAt = (place: number): Cells => cellsOf(slices[place])
-  const groups = changedGroups(changed, cellsAt, since.positions)
-  const wanted = [...groups].map(
-    ([key, { cell, places }]): Wanted => ({
-      dimensions: cell.dims,
-      cellAt: (place) => cellsAt(place).get(key),
-      windows: holding(others, places),
-    }),
-  )
-  const whole = everyGroup(
-    live.filter(({ start }) => restated.has(start)),
-    slices,
-    cellsOf,
-  )
-  const hasCells = ({ low, high }: Window): boolean => slices.slice(low, high).some((slice) => cellsOf(slice).size > 0)
+  const left = windows.filter(({ start }) => start < mark)
+  const hasCells = ({ low, high }: Window): boolean => slices.slice(low, high).some((_, i) => cellsAt(low + i).size > 0)
   return {
-    points: pointsOfGroups(measure, [...whole, ...wanted]),
-    stored: storedChanges(
-      windows.filter(({ start }) => start < mark),
-      restated,
-      groups,
-      (window) => neededFor(table, slices, window),
-      hasCells,
-    ),
+    points: pointsOfGroups(measure, wantedIn(windows.slice(left.length), moved, cellsOf)),
+    stored: storedChanges(left, restated, groups, (window) => neededFor(table, slices, window), hasCells),
   }
 }

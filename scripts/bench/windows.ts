@@ -110,13 +110,13 @@ export const windowsBench: Bench<'series' | 'changed' | 'ticks' | 'minutes'> = {
   options: {
     series: { value: 'N', help: 'series of each minute [1000]' },
     changed: { value: 'N', help: 'series that change from push to push [100]' },
-    ticks: { value: 'N', help: 'pushes of each kind [100]' },
+    ticks: { value: 'N', help: 'pushes of each kind [30]' },
     minutes: { value: 'N', help: 'minutes that the live view has [240]' },
   },
   async run(args, say) {
     const series = args.whole('series', 1_000, 1, 1_000_000)
     const changed = args.whole('changed', 100, 1, series)
-    const ticks = args.whole('ticks', 100, 1, 100_000)
+    const ticks = args.whole('ticks', 30, 1, 100_000)
     const minutes = args.whole('minutes', 240, 1, 3_000)
     const figures = []
     for (const measure of MEASURES) {
