@@ -39,8 +39,12 @@ const HIGHEST_REGISTERS = macro(
     SELECT max(one) AS one FROM (SELECT unnest(registers) AS one) GROUP BY one // 64))`,
 )
 
-/** Decimals to 15 digits, integers as they are. */
-const STABLE = macro('stable(x)', `CASE WHEN x = trunc(x) THEN x ELSE printf('%.14e', x)::DOUBLE END`)
+/** Decimals to 15 digits, half up as JavaScript has it (printf knows half even only); integers as they are. */
+const STABLE = macro(
+  'stable(x)',
+  `CASE WHEN x = trunc(x) THEN x ELSE list_transform([string_split(printf('%.30e', x), 'e')], lambda parts :
+    (round(parts[1]::DECIMAL(32, 30), 14)::VARCHAR || 'e' || parts[2])::DOUBLE)[1] END`,
+)
 
 const BUCKET_VALUE = macro(
   'bucket_value(bucket)',

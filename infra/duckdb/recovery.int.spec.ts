@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { OlapWriter } from '#processors/ports.ts'
-import { aggregateRow, eventLine, lateEvent, olapPart, T0 } from '#processors/storage/fixtures.ts'
+import { aggregateRow, definitionState, eventLine, lateEvent, olapPart, T0 } from '#processors/storage/fixtures.ts'
+import type { AggregateRow } from '#schema/checkpoint.ts'
 import { createDuckDbOlap } from './olap.ts'
 
 const logger = { info: vi.fn(), warn: vi.fn(), error: vi.fn() }
@@ -193,5 +194,36 @@ it('knows a late event again that a store of before dead letters had an identity
   const olap = await open()
   await olap.write({ parts: [olapPart(2, { late })] })
   expect(await olap.totals('main')).toEqual({ stored: 0, late: 1, duplicate: 1, invalid: 0 })
+  await olap.close()
+})
+
+it('goes on with the sums that a store of before there were rests and sketches had', async () => {
+  const before = await open()
+  const rows = [aggregateRow({ n: 2, sum: 5, min: 1, max: 4, members: [1, 2] })]
+  await before.write({ parts: [olapPart(1, { aggregates: rows })] })
+  await before.close()
+  const instance = await DuckDBInstance.create(join(folder, FILE))
+  const connection = await instance.connect()
+  for (const view of ['minly_points', 'hourly_points']) await connection.run(`DROP VIEW ${view}`)
+  for (const column of ['shed', 'comp', 'registers', 'buckets', 'items', 'error']) {
+    for (const table of ['minly_aggs', 'hourly_aggs'])
+      await connection.run(`ALTER TABLE ${table} DROP COLUMN "${column}"`)
+  }
+  connection.closeSync()
+  instance.closeSync()
+
+  const olap = await open()
+  const sketches: Partial<AggregateRow> = { registers: [65], buckets: [[7, 1]], items: [['a', 2]], error: 1 }
+  const aggregates = [aggregateRow({ n: 4, shed: 3, sum: 2 ** 53, comp: 1, ...sketches })]
+  await olap.write({ parts: [olapPart(2, { aggregates, definitions: [definitionState('page_views', 'SUM')] })] })
+  const query = { tenant: 'main', metric: 'page_views', version: 1, size: 60_000, from: 0, to: 2 * T0 }
+  const check = async (): Promise<void> => {
+    const [stored] = (await olap.aggregates(query)).rows
+    expect(stored).toMatchObject({ n: 6, shed: 3, sum: 2 ** 53 + 6, min: 1, max: 4, members: [1, 2], ...sketches })
+    expect((await olap.sql('SELECT value, sampled FROM minly_points')).rows).toEqual([[2 ** 53 + 6, 0.5]])
+  }
+  await check()
+  await olap.maintain(T0)
+  await check()
   await olap.close()
 })

@@ -8,6 +8,7 @@ import { correctionsContract } from './corrections.contract.ts'
 import { deltasContract } from './deltas.contract.ts'
 import { aggregateRow, definitionState, eventLine, HOUR, lateEvent, MINUTE, olapPart, T0 } from './fixtures.ts'
 import { ledgerContract } from './ledger.contract.ts'
+import { measuresContract, measureViewsContract } from './measures.contract.ts'
 import { sessionsContract, sessionUpkeepContract, sessionViewsContract } from './sessions.contract.ts'
 
 /** A fresh store of two partitions; `now` is its clock. */
@@ -45,6 +46,8 @@ export const olapContract = (name: string, open: OpenOlap): void => {
   copiesContract(name, () => olap)
   deltasContract(name, () => olap)
   correctionsContract(name, () => olap)
+  measuresContract(name, () => olap)
+  measureViewsContract(name, () => olap)
   sessionsContract(name, () => olap)
   sessionViewsContract(name, () => olap)
   sessionUpkeepContract(name, () => olap)

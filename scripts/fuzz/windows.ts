@@ -32,6 +32,8 @@ export const METRICS: readonly MetricDefinition[] = [
   metric('least', { kind: 'MIN', field }, ['name']),
   metric('most', { kind: 'MAX', field }, ['context.a']),
   metric('uniques', { kind: 'UNIQUES', field }, ['country']),
+  metric('spread', { kind: 'QUANTILES', field }, ['country']),
+  metric('most_often', { kind: 'TOPK', field, k: 5 }, ['context.a']),
   metric('some', { kind: 'COUNT' }, ["properties.q'"], [{ field: 'properties.b', op: 'EXISTS', value: true }]),
 ]
 
