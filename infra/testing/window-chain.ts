@@ -6,6 +6,7 @@ import { createMetricReader } from '#gateway/live/metric-reader.ts'
 import type { Point } from '#gateway/live/points.ts'
 import type { Update } from '#gateway/live/subscription.ts'
 import { fakeMetricStore, TENANT } from '#gateway/live/testing.ts'
+import { createMetricAdmin } from '#gateway/metrics/metric-admin.ts'
 import { createDuckDbOlap } from '#infra/duckdb/olap.ts'
 import { connectNats } from '#infra/nats/connect.ts'
 import { createLogWriter } from '#infra/nats/log.ts'
@@ -24,8 +25,11 @@ const onFatal = (error: Error): never => {
   throw error
 }
 
+/** `time`: milliseconds since 1970. */
+type ChainEvent = { key: string; time: number } & Parameters<typeof eventLine>[1]
+
 /** The whole way of windows with one partition: log, processor, DuckDB, and gateways as their readers see them. */
-export const openWindowChain = async (metric: MetricDefinition) => {
+export const openWindowChain = async (...definitions: MetricDefinition[]) => {
   const server = await startTestNats()
   const nats = await connectNats(server.url, 'test')
   await ensureDeployment(nats, { partitions: 1 })
@@ -41,21 +45,31 @@ export const openWindowChain = async (metric: MetricDefinition) => {
     settings: { flushMs: 10 },
   })
   const log = createLogWriter(nats.broker)
-  const metrics = fakeMetricStore(metric)
-  await log.appendControl(0, { kind: 'defineMetric', tenant: TENANT, metric }, 'definition')
+  const metrics = fakeMetricStore()
+  const admin = createMetricAdmin({ metrics, log, partitions: 1 })
+  for (const { version: _, ...metric } of definitions) await admin.define(TENANT, metric)
   let owner = ownPartition(nats)
   let sent = 0
 
+  const sendFrame = async (events: readonly ChainEvent[]): Promise<void> => {
+    const lines = events.map((event) => {
+      const line = eventLine(`e${sent++}`, { tenant: TENANT, receivedAt: Date.now(), ...event })
+      return JSON.stringify(line)
+    })
+    const counts = new Map([[TENANT, lines.length]])
+    const data = new TextEncoder().encode(lines.join('\n'))
+    await log.append({ partition: 0, messageId: `frame-${sent}`, data, counts }, 20_000)
+  }
+
   return {
-    /** One event a frame. `time`: milliseconds since 1970. */
-    async send(...events: { key: string; time: number; country: string }[]): Promise<void> {
-      for (const event of events) {
-        const id = `e${sent++}`
-        const line = eventLine(id, { tenant: TENANT, receivedAt: Date.now(), ...event })
-        const data = new TextEncoder().encode(JSON.stringify(line))
-        await log.append({ partition: 0, messageId: id, data, counts: new Map([[TENANT, 1]]) }, 20_000)
-      }
+    sendFrame,
+
+    /** One event a frame. */
+    async send(...events: ChainEvent[]): Promise<void> {
+      for (const event of events) await sendFrame([event])
     },
+
+    olap,
 
     async restartProcessor(): Promise<void> {
       await owner.stop()
