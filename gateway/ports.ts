@@ -50,9 +50,11 @@ export interface KeyStore {
 /** Definitions of metrics; kept up to date by a watch. */
 export interface MetricStore {
   get(tenant: string, name: string): MetricRecord | undefined
+  /** The same as it is stored now, also by other gateways: `get` may not have heard of it yet. Rejects when KV is away. */
+  newest(tenant: string, name: string): Promise<MetricRecord | undefined>
   list(tenant: string): MetricRecord[]
   all(): { tenant: string; record: MetricRecord }[]
-  /** Compare-and-set on what `get` had said (the same object); answers false when somebody was faster. */
+  /** Compare-and-set on what `get` or `newest` had said (the same object); answers false when somebody was faster. */
   put(tenant: string, record: MetricRecord, replaces: MetricRecord | undefined): Promise<boolean>
   onChange(listener: (tenant: string, record: MetricRecord) => void): () => void
 }

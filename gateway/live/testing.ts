@@ -72,6 +72,7 @@ export const fakeMetricStore = (...definitions: MetricDefinition[]): MetricStore
   for (const one of definitions) records.set(`${TENANT} ${one.name}`, { definition: one, deleted: false, active: true })
   return {
     get: (tenant, name) => records.get(`${tenant} ${name}`),
+    newest: async (tenant, name) => records.get(`${tenant} ${name}`),
     list: (tenant) => [...records].filter(([key]) => key.startsWith(`${tenant} `)).map(([, record]) => record),
     all: () => [...records].map(([key, record]) => ({ tenant: key.split(' ')[0], record })),
     async put(tenant, record, replaces) {

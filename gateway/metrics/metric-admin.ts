@@ -75,7 +75,8 @@ export const createMetricAdmin = ({ metrics, log, partitions, retryMs = 50 }: Me
     change: (known: MetricRecord | undefined) => MetricRecord | undefined,
   ): Promise<MetricRecord | undefined> => {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const known = metrics.get(tenant, name)
+      // That nothing is to be changed is decided as well: by what is stored, not by what this gateway has heard of.
+      const known = await metrics.newest(tenant, name)
       const record = change(known)
       if (record === known || record === undefined) return record
       if (await metrics.put(tenant, record, known)) return record
@@ -115,8 +116,9 @@ export const createMetricAdmin = ({ metrics, log, partitions, retryMs = 50 }: Me
 
     /** False when there is no such metric. Throws UNAVAILABLE when the log is away. */
     async remove(tenant: string, name: string): Promise<boolean> {
-      const before = metrics.get(tenant, name)
+      let before: MetricRecord | undefined
       const record = await store(tenant, name, (known) => {
+        before = known
         if (!known || known.deleted) return known
         const definition = { ...known.definition, version: known.definition.version + 1 }
         return { definition, deleted: true, active: false }

@@ -12,6 +12,7 @@ const memoryStore = (): MetricStore => {
   const records = new Map<string, MetricRecord>()
   return {
     get: (tenant, name) => records.get(`${tenant} ${name}`),
+    newest: async (tenant, name) => records.get(`${tenant} ${name}`),
     list: (tenant) => [...records].filter(([key]) => key.startsWith(`${tenant} `)).map(([, record]) => record),
     all: () => [...records].map(([key, record]) => ({ tenant: key.split(' ')[0], record })),
     async put(tenant, record, replaces) {
@@ -80,6 +81,25 @@ test('the same definition again changes nothing, another one is the next version
   expect(log).toHaveLength(PARTITIONS)
   expect((await admin.define('shop', input({ dimensions: [] }))).version).toBe(2)
   expect(log.at(-1)?.id).toBe('define-shop-signups-2-2')
+})
+
+test('a gateway that has not heard of the newest version looks before it says that nothing changes', async () => {
+  const { admin, metrics, log } = setUp()
+  await admin.define('shop', input())
+  const old = metrics.get('shop', 'signups')
+  const behind = createMetricAdmin({
+    metrics: { ...metrics, get: () => old },
+    log: { appendControl: async () => 1 },
+    partitions: PARTITIONS,
+  })
+  await admin.define('shop', input({ dimensions: [] }))
+  expect((await behind.define('shop', input())).version).toBe(3)
+  await admin.remove('shop', 'signups')
+  expect(await behind.remove('shop', 'signups')).toBe(false)
+  await admin.define('shop', input())
+  expect(log.at(-1)?.id).toBe('define-shop-signups-5-2')
+  expect(await behind.remove('shop', 'signups')).toBe(true)
+  expect(metrics.get('shop', 'signups')).toMatchObject({ deleted: true, active: true })
 })
 
 test('a definition that the log took only in part is completed by the next who finds it', async () => {

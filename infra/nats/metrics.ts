@@ -2,13 +2,14 @@ import type { MetricStore } from '#gateway/ports.ts'
 import type { MetricRecord } from '#schema/metric.ts'
 import { BUCKETS } from '#schema/subjects.ts'
 import { type Broker, Refused } from './broker.ts'
-import { watchBucket } from './watch.ts'
+import { bucketStream, bucketSubject, watchBucket } from './watch.ts'
 
 interface Stored {
   record: MetricRecord
   revision: number
 }
 
+const decoder = new TextDecoder()
 const keyOf = (tenant: string, name: string): string => `${tenant}.${name}`
 
 /** Definitions of metrics in KV, with a copy in memory that a watch keeps up to date. */
@@ -29,6 +30,12 @@ export const createMetricStore = async (broker: Broker): Promise<MetricStore & {
     [...stored].filter(([key]) => key.startsWith(`${tenant}.`)).map(([, { record }]) => record)
   return {
     get: (tenant, name) => stored.get(keyOf(tenant, name))?.record,
+    async newest(tenant, name) {
+      const key = keyOf(tenant, name)
+      const message = await broker.last(bucketStream(BUCKETS.metrics), bucketSubject(BUCKETS.metrics, key))
+      if (message) remember(key, JSON.parse(decoder.decode(message.data)) as MetricRecord, message.seq)
+      return stored.get(key)?.record
+    },
     list: ofTenant,
     all: () => [...stored].map(([key, { record }]) => ({ tenant: key.slice(0, key.indexOf('.')), record })),
     async put(tenant, record, replaces) {

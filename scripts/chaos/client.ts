@@ -53,8 +53,8 @@ export const CLIENTS = KINDS.length
 const PATHS = ['/', '/cart', '/products', '/search', '/about']
 const STATUSES = [200, 200, 200, 304, 404]
 const FUTURE_LIMIT = DAY
-/** Items of very different popularity. */
-const ITEMS = 100_000
+/** Items of very different popularity: more of them than uniques know by name and lists of the heaviest keep. */
+const ITEMS = 10_000_000
 const BIG = 2 ** 52
 
 export interface SimulatedClient {
