@@ -42,8 +42,9 @@ const verdictsOf = ({ outcomes }: Settlement): ((sequence: number, index: number
 /**
  * Folds the log again from where `state` holds and `sessions` are open, as the processor did, but for who judges: the
  * settlements say what counted, so no identity need be remembered. Each checkpoint gives the deltas that it gave the first time, also their
- * number (`revision`). What may differ: members of uniques may come again, which changes no set; and a window that has
- * more series than the cap allows, and was open when the refill began, may keep other names apart than before.
+ * number (`revision`). What may differ: members of uniques may come again, which changes no value; and in a window that was
+ * open when the refill began, topK may be pruned elsewhere, within its error, and where there are more series than the cap
+ * allows others may keep their names.
  */
 export const createRefill = (state: FoldState, sessions: readonly SessionRow[]): Refill => {
   let verdict: (sequence: number, index: number) => Outcome = () => 'C'
