@@ -107,7 +107,7 @@ const checkWindow = (window: WindowSpec): void => {
 }
 
 /** Measures that can take back what they had counted: a session may go on after it had ended. */
-const OF_SESSIONS: readonly MeasureKind[] = ['COUNT', 'SUM', 'AVG', 'QUANTILES', 'TOPK']
+const OF_SESSIONS: readonly MeasureKind[] = ['COUNT', 'SUM', 'AVG', 'QUANTILES']
 
 const checkSessionMetric = ({ where, measure, dimensions, windows, sessionGapMs }: MetricInput): void => {
   checkLength('the gap of a session', sessionGapMs ?? DEFAULT_SESSION_GAP_MS)

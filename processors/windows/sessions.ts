@@ -7,6 +7,7 @@ import {
   sketchSize,
   stateFromJson,
   stateToJson,
+  trimState,
 } from '#schema/measures.ts'
 import { seriesKey } from '#schema/metric.ts'
 import { placeOf, type Session, type SessionSeries } from './session.ts'
@@ -208,6 +209,7 @@ export class SessionStore {
     for (const { dims, state, events, corrections } of from.series.values()) {
       const series = this.seriesOf(into, dims)
       mergeState(series.state, state)
+      trimState(series.state)
       series.events += events
       series.corrections += corrections
       this.touch(into, series)

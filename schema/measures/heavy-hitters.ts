@@ -40,11 +40,17 @@ export const addHit = (delta: HeavyHitters, value: string, weight: number, total
   if ((total?.cost ?? 0) + delta.growth > MOST_COST) prune(delta, total)
 }
 
+/** Prunes what has no total and was merged from several. */
+export const trimHitters = (hitters: HeavyHitters): void => {
+  if (hitters.growth > MOST_COST) prune(hitters, null)
+}
+
 /** Amortised: half of what fits must come anew before the next time. */
 const prune = (delta: HeavyHitters, total: HeavyHitters | null): void => {
   const both = new Map(total?.counts)
   mergeWeights(both, delta.counts)
-  const sorted = [...both].sort(([, a], [, b]) => b - a)
+  // By name as well: a fold that was restarted may have them in another order, and must say the same bytes.
+  const sorted = [...both].sort(([a, one], [b, other]) => other - one || (a < b ? -1 : 1))
   let [cost, left] = [0, 0]
   const first = sorted.find(([value]) => {
     cost += costOf(value)

@@ -1,5 +1,5 @@
 import { addExact, type ExactSum, mergeExact } from './exact-sum.ts'
-import { type HeavyHitters, mergeHitters, newHitters } from './heavy-hitters.ts'
+import { type HeavyHitters, mergeHitters, newHitters, trimHitters } from './heavy-hitters.ts'
 import { mergeWeights, type WeightsBy } from './tally.ts'
 import { forgetNames, mergeUniques, newUniques, type Uniques } from './uniques.ts'
 
@@ -72,6 +72,15 @@ const mergeSketch = (state: MeasureState, { uniques, buckets, top }: Sketch): vo
 /** A state that is only read and merged from now on, made smaller where it can be. Its value stays the same. */
 export const compactState = ({ sketch }: MeasureState): void => {
   if (sketch?.uniques) forgetNames(sketch.uniques)
+}
+
+/**
+ * Makes what was merged from several as small as what was added up, so that its row fits a message again. Only for who
+ * alone holds the state and says it as a whole: the counts of topK become less exact, and say by how much.
+ */
+export const trimState = (state: MeasureState): void => {
+  compactState(state)
+  if (state.sketch?.top) trimHitters(state.sketch.top)
 }
 
 /** Merges `from` into `into`. The same for every kind: an empty field is the neutral element. */
