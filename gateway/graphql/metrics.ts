@@ -116,7 +116,7 @@ interface MeasureInput extends Partial<Record<'sum' | 'min' | 'max' | 'avg' | 'u
   topK?: { of: string; k?: number | null }
 }
 
-export interface WindowValue {
+interface WindowValue {
   tumbling?: number | null
   sliding?: { size: number; slide: number } | null
   session?: number | null

@@ -99,5 +99,3 @@ export const createLiveSessions = (partitions: number, closedBefore: ClosedBefor
     },
   }
 }
-
-export type LiveSessions = ReturnType<typeof createLiveSessions>

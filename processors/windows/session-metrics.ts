@@ -40,10 +40,6 @@ export class SessionMetrics {
     return this.byGap.values()
   }
 
-  get isEmpty(): boolean {
-    return this.byGap.size === 0
-  }
-
   /** Whether a row is of sessions that are followed now. */
   follows({ gap, version }: Pick<SessionRow, 'gap' | 'version'>): boolean {
     return this.byGap.get(gap)?.since === version
