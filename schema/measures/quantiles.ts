@@ -12,7 +12,7 @@ export const GAMMA = 1.02
 const LOG_GAMMA = Math.log(GAMMA)
 
 /** Below this a number counts as 0, above ±MOST it is not measured: there are at most 9,771 buckets. */
-const LEAST = 1e-12
+export const LEAST = 1e-12
 export const MOST = 1e30
 
 /** Exponent of the bucket that holds LEAST, less 1: exponents of buckets start at 1 behind it. */

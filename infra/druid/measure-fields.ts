@@ -1,0 +1,48 @@
+import { memberHash } from '#schema/hash.ts'
+import type { MeasureJson } from '#schema/measures.ts'
+import { encodeHll } from './sketches/hll.ts'
+import { encodeQuantiles } from './sketches/quantiles.ts'
+
+/** A measure's state as columns: what is empty is absent. See rows.ts for their meaning. */
+export interface MeasureFields {
+  count?: number
+  shed?: number
+  sum?: number
+  sum_lost?: number
+  min?: number
+  max?: number
+  uniques?: string
+  quantiles?: string
+  quantiles_taken?: string
+  error?: number
+}
+
+type Buckets = NonNullable<MeasureJson['buckets']>
+
+/** Between 0 and 1, as good as random and always the same for the same text. */
+const chanceOf = (text: string): number => memberHash(text) / 2 ** 53
+
+const taken = (buckets: Buckets): Buckets =>
+  buckets.filter(([, weight]) => weight < 0).map(([bucket, weight]) => [bucket, -weight])
+
+/** `place` names the row: what must be rounded is rounded by it. Fields that are undefined are left out by JSON. */
+export const measureFields = (state: MeasureJson, place: string): MeasureFields => {
+  const { n, shed, sum, comp, min, max, members, registers, buckets, error } = state
+  return {
+    count: n,
+    shed,
+    sum,
+    sum_lost: comp,
+    min,
+    max,
+    uniques: members || registers ? encodeHll({ members, registers }) : undefined,
+    quantiles:
+      buckets &&
+      encodeQuantiles(
+        buckets.filter(([, weight]) => weight > 0),
+        chanceOf(place),
+      ),
+    quantiles_taken: buckets && encodeQuantiles(taken(buckets), chanceOf(place)),
+    error,
+  }
+}
