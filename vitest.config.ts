@@ -17,7 +17,13 @@ export default defineConfig({
       // One after the other: servers and processes share two cores with each other, few at once, with patience.
       project('unit', { testTimeout: 20_000, sequence: { groupOrder: 0 } }),
       project('int', { testTimeout: 60_000, hookTimeout: 120_000, maxWorkers: 2, sequence: { groupOrder: 1 } }),
-      project('e2e', { testTimeout: 300_000, hookTimeout: 180_000, maxWorkers: 1, sequence: { groupOrder: 2 } }),
+      project('e2e', {
+        testTimeout: 300_000,
+        hookTimeout: 180_000,
+        maxWorkers: 1,
+        sequence: { groupOrder: 2 },
+        globalSetup: './infra/testing/druid-run.ts',
+      }),
     ],
   },
 })

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findNatsServer } from '#infra/nats/binary.ts'
 import { ensureChromium } from '#infra/testing/chromium.ts'
+import { ensureJava } from '#infra/testing/java.ts'
 import { ensurePython } from '#infra/testing/python.ts'
 
 const VITEST = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url))
@@ -25,6 +26,8 @@ const prepare = async (): Promise<NodeJS.ProcessEnv> => {
   const server = await findNatsServer({ env: process.env, say })
   const env = { ...process.env, PATH: `${dirname(server)}:${process.env.PATH}` }
   if (!ensurePython(process.env, say)) say('no python3 was found: install one; the fuzz of JSON readers is skipped')
+  const noJava = await ensureJava(process.env, say)
+  if (noJava) say(`${noJava}; the tests with Druid are skipped`)
   const chromium = ensureChromium(process.env, say)
   if (chromium) return { ...env, MILLRACE_CHROMIUM: chromium }
   say('no Chromium was found: install one, or name it with MILLRACE_CHROMIUM; the browser tests are skipped')
