@@ -15,19 +15,39 @@ describe.skipIf(noDruid)('apply', () => {
       (await druid.apply({ kafka: KAFKA, ...options })).map(({ kind, table, change }) => [`${kind} ${table}`, change]),
     )
 
-  test('makes what is missing, leaves alone what is there, replaces what differs', async () => {
-    const tables = ['raw_events', 'minly_aggs', 'hourly_aggs', 'session_aggs']
-    const all = (change: string) =>
-      Object.fromEntries(
-        tables.flatMap((table) => ['rules', 'compaction', 'supervisor'].map((kind) => [`${kind} ${table}`, change])),
-      )
-    expect(await changes()).toMatchObject({ 'supervisor raw_events': 'created' })
-    expect(await changes()).toEqual(all('unchanged'))
+  const TABLES = ['raw_events', 'minly_aggs', 'hourly_aggs', 'session_aggs']
+  const each = (kinds: string[], change: string) =>
+    Object.fromEntries(TABLES.flatMap((table) => kinds.map((kind) => [`${kind} ${table}`, change])))
+  const unchanged = each(['rules', 'compaction', 'supervisor'], 'unchanged')
+  const versions = async (table: string) =>
+    ((await druid.management.get(`/druid/indexer/v1/supervisor/${table}/history`)) as object[]).length
 
-    const history = async () =>
-      (await druid.management.get('/druid/indexer/v1/supervisor/minly_aggs/history')) as object[]
-    const before = (await history()).length
-    expect(await changes()).toEqual(all('unchanged'))
-    expect(await history()).toHaveLength(before)
+  test('makes what is missing and leaves alone what is there', async () => {
+    expect(await changes()).toMatchObject(each(['supervisor'], 'created'))
+    const before = await versions('minly_aggs')
+    expect(await changes()).toEqual(unchanged)
+    expect(await versions('minly_aggs')).toBe(before)
+  })
+
+  test('replaces what differs from the files, also what was changed by hand', async () => {
+    await changes()
+    expect(await changes({ tasks: 2 })).toEqual({ ...unchanged, ...each(['supervisor'], 'updated') })
+    expect(await changes({ tasks: 2 })).toEqual(unchanged)
+
+    const { management } = druid
+    await management.post('/druid/coordinator/v1/rules/raw_events', [{ type: 'loadByPeriod', period: 'P1D' }])
+    const supervisor = (await management.get('/druid/indexer/v1/supervisor/raw_events')) as {
+      spec: { ioConfig: { taskDuration: string } }
+    }
+    supervisor.spec.ioConfig.taskDuration = 'PT7H'
+    await management.post('/druid/indexer/v1/supervisor', supervisor)
+    const updated = { 'rules raw_events': 'updated', 'supervisor raw_events': 'updated' }
+    expect(await changes({ tasks: 2 })).toEqual({ ...unchanged, ...updated })
+  })
+
+  test('a supervisor that is suspended goes on', async () => {
+    await changes()
+    await druid.management.post('/druid/indexer/v1/supervisor/hourly_aggs/suspend')
+    expect(await changes()).toEqual({ ...unchanged, 'supervisor hourly_aggs': 'updated' })
   })
 })
