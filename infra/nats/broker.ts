@@ -12,17 +12,20 @@ export interface Broker {
   /** Sends without waiting for an answer: the middle of an atomic batch. */
   send(subject: string, data: Uint8Array, headers: Headers): void
   /** Sequences of a stream now, asked of the leader; last is 0 when nothing was ever written. */
-  range(stream: string): Promise<{ first: number; last: number }>
+  range(stream: string): Promise<StreamRange>
   /** Subjects of a stream that match a filter. */
   subjects(stream: string, filter: string): Promise<string[]>
-  /** The last message of a subject, asked of the leader: a replica may be behind, and this decides. */
+  /** The last message of a subject (or filter), asked of the leader: a replica may be behind, and this decides. */
   last(stream: string, subject: string): Promise<StoredMessage | null>
   /** The same, faster, from any replica: null may mean that it is behind. */
   lastCopy(stream: string, subject: string): Promise<StoredMessage | null>
-  /** The first message of a subject at or after `sequence`, asked of the leader. */
+  /** The first message of a subject (or filter) at or after `sequence`, asked of the leader. */
   next(stream: string, subject: string, sequence: number): Promise<StoredMessage | null>
-  /** Up to `count` messages from `sequence` on; any replica answers, so nothing may mean that it is behind. */
-  batch(stream: string, sequence: number, count: number): AsyncIterable<StoredMessage>
+  /**
+   * Up to `count` messages from `sequence` on; any replica answers, so nothing may mean that it is behind. Throws when
+   * the answer breaks off.
+   */
+  batch(stream: string, sequence: number, count: number, options?: BatchOptions): AsyncIterable<StoredMessage>
   /** Removes the messages of a filter; with `before` only those of lower sequences. */
   purge(stream: string, filter: string, before?: number): Promise<void>
   consume(stream: string, options: ConsumeOptions): Promise<Delivery>
@@ -49,6 +52,20 @@ export interface StoredMessage {
   data: Uint8Array
   /** Empty text where there is no such header. */
   header(name: string): string
+}
+
+export interface StreamRange {
+  first: number
+  last: number
+  /** When the stream was made, as the server writes it: one that was made anew says another time. */
+  made: string
+}
+
+export interface BatchOptions {
+  /** Only messages of this subject, which may have wildcards. */
+  filter?: string
+  /** Ends with the message with which it is as much, or more. */
+  bytes?: number
 }
 
 export interface ConsumeOptions {

@@ -11,6 +11,7 @@ import {
 import type { Kvm } from '@nats-io/kv'
 import { headers, InvalidArgumentError, type MsgHdrs, type NatsConnection, nanos } from '@nats-io/transport-node'
 import { type Ack, type Broker, type ConsumeOptions, type Delivery, Refused, type StoredMessage } from './broker.ts'
+import { readBatch } from './direct-batch.ts'
 import { openBucket } from './nats-bucket.ts'
 import { createPulls } from './pulls.ts'
 
@@ -125,8 +126,8 @@ export const createNatsBroker = (nc: NatsConnection, js: JetStreamClient, jsm: J
   },
   send: (subject, data, values) => nc.publish(subject, data, { headers: toHeaders(values) }),
   async range(stream) {
-    const { state } = await asked(() => jsm.streams.info(stream))
-    return { first: state.first_seq, last: state.last_seq }
+    const { state, created } = await asked(() => jsm.streams.info(stream))
+    return { first: state.first_seq, last: state.last_seq, made: String(created) }
   },
   async subjects(stream, filter) {
     const { state } = await asked(() => jsm.streams.info(stream, { subjects_filter: filter }))
@@ -136,9 +137,9 @@ export const createNatsBroker = (nc: NatsConnection, js: JetStreamClient, jsm: J
   lastCopy: (stream, subject) => orNull(() => jsm.direct.getMessage(stream, { last_by_subj: subject })),
   next: (stream, subject, sequence) =>
     orNull(() => jsm.streams.getMessage(stream, { seq: sequence, next_by_subj: subject } as never)),
-  async *batch(stream, sequence, count) {
-    const messages = await asked(() => jsm.direct.getBatch(stream, { seq: sequence, batch: count } as never))
-    for await (const message of messages) yield fromStored(message)
+  async *batch(stream, sequence, count, { filter, bytes } = {}) {
+    const query = { seq: sequence, batch: count, next_by_subj: filter, max_bytes: bytes }
+    for await (const message of readBatch(jsm, stream, query)) yield fromStored(message)
   },
   async purge(stream, filter, before) {
     await asked(() => jsm.streams.purge(stream, { filter, ...(before === undefined ? {} : { seq: before }) }))

@@ -64,13 +64,16 @@ export const createSimBroker = (server: SimServer, connection: Connection, rando
     },
     next: (stream, subject, sequence) =>
       connection.ask(() => server.stream(stream).next([subject], sequence), API_TIMEOUT_MS),
-    async *batch(stream, sequence, count) {
+    async *batch(stream, sequence, count, { filter = '>', bytes = Number.POSITIVE_INFINITY } = {}) {
       const read = (): StoredMessage[] => {
         const found: StoredMessage[] = []
+        let left = bytes
         for (let seq = sequence; found.length < count; seq = found[found.length - 1].seq + 1) {
-          const message = server.stream(stream).next(['>'], seq)
+          const message = server.stream(stream).next([filter], seq)
           if (!message) break
           found.push(message)
+          left -= message.data.length
+          if (left <= 0) break
         }
         return found
       }

@@ -1,4 +1,4 @@
-import { type Ack, type Headers, Refused, type StoredMessage } from '#infra/nats/broker.ts'
+import { type Ack, type Headers, Refused, type StoredMessage, type StreamRange } from '#infra/nats/broker.ts'
 import { createBatches, type Publication } from './batches.ts'
 import { matches } from './subjects.ts'
 
@@ -146,13 +146,14 @@ export const createStream = (settings: StreamSettings) => {
       tell()
       return { seq, duplicate: false }
     },
-    range(now: number): { first: number; last: number } {
+    range(now: number): StreamRange {
       expire(now)
       const first = messages[0]?.seq ?? (lastSeq === 0 ? 0 : lastSeq + 1)
-      return { first, last: lastSeq }
+      return { first, last: lastSeq, made: settings.name }
     },
     subjects: (filter: string): string[] => [...bySubject.keys()].filter((subject) => matches(filter, subject)),
     last(subject: string): StoredMessage | null {
+      if (subject.includes('*')) return messages.findLast((message) => matches(subject, message.subject)) ?? null
       const seq = bySubject.get(subject)
       return seq === undefined ? null : messages[indexOf(seq)]
     },
