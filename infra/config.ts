@@ -36,6 +36,13 @@ const integer = (fallback: number, min: number, max: number, help: string, type 
 const port = (fallback: number, help: string) => integer(fallback, 0, 65_535, `${help}; 0 = any free one`, 'PORT')
 const ms = (fallback: number, min: number, max: number, help: string) => integer(fallback, min, max, help, 'MS')
 
+const file = (help: string): Setting<string | undefined> => ({
+  schema: z.string().min(1, 'expected a file').transform(absolute),
+  fallback: undefined,
+  type: 'FILE',
+  help,
+})
+
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 const natsUrl: Setting<string | undefined> = {
@@ -93,6 +100,22 @@ const SETTINGS = {
     help: LEVELS.join(', '),
   } satisfies Setting<(typeof LEVELS)[number]>,
   adminPort: port(0, 'metrics and health of processors and storage'),
+  kafkaPort: {
+    schema: whole(0, 65_535),
+    fallback: undefined,
+    type: 'PORT',
+    help: 'serve topics to Kafka consumers on this port; none = not at all; 0 = any free one',
+  } satisfies Setting<number | undefined>,
+  kafkaAdvertise: {
+    schema: z.string().regex(/^\d+=[^,\s]+:\d+(,\d+=[^,\s]+:\d+)*$/, 'expected id=host:port,...'),
+    fallback: undefined,
+    type: 'LIST',
+    help: 'addresses of all Kafka servers of this deployment as clients reach them: id=host:port,...',
+  } satisfies Setting<string | undefined>,
+  kafkaNode: integer(1, 0, 1_000_000, 'which of the advertised addresses is this one', 'ID'),
+  kafkaUsers: file('who may read which topics by Kafka, see docs/kafka.md; none = everybody'),
+  kafkaTlsCert: file('certificate chain (PEM) of the Kafka port; none = plain TCP'),
+  kafkaTlsKey: file('private key (PEM) of that certificate'),
   otlpEndpoint: {
     schema: z.string().regex(/^https?:\/\/\S+$/, 'expected http://host:port'),
     fallback: undefined,

@@ -21,6 +21,12 @@ test('defaults hold when nothing is said', () => {
     markerMs: 1_000,
     logLevel: 'info',
     adminPort: 0,
+    kafkaPort: undefined,
+    kafkaAdvertise: undefined,
+    kafkaNode: 1,
+    kafkaUsers: undefined,
+    kafkaTlsCert: undefined,
+    kafkaTlsKey: undefined,
     otlpEndpoint: undefined,
     traceRatio: 0.01,
   })

@@ -17,7 +17,7 @@ const startWith = async (mains: { gateway?: string; storage?: string }) => {
   const said: string[] = []
   const started = startProduct({
     config,
-    mains: { gateway: SERVES, processor: SERVES, storage: SERVES, demo: SERVES, ...mains },
+    mains: { gateway: SERVES, processor: SERVES, storage: SERVES, kafka: SERVES, demo: SERVES, ...mains },
     env: process.env,
     say: (line) => said.push(line),
   })

@@ -14,6 +14,7 @@ const MAINS = {
   gateway: mainFile('gateway.main.ts'),
   processor: mainFile('processor.main.ts'),
   storage: mainFile('storage.main.ts'),
+  kafka: mainFile('kafka.main.ts'),
   demo: mainFile('../../scripts/demo/demo.main.ts'),
 }
 /** One Ctrl-C arrives twice: from the terminal, and passed on by npm. */

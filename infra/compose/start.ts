@@ -19,6 +19,7 @@ export interface Mains {
   gateway: string
   processor: string
   storage: string
+  kafka: string
   demo: string
 }
 
@@ -61,8 +62,8 @@ export const startProduct = (dependencies: StartDependencies): Start => {
   const start = async (): Promise<Product> => {
     await rm(endpointsFile, { force: true })
     const nats = await startNats(dependencies, group)
-    const { port, keys, durability } = await startChildren(dependencies, group, nats)
-    const endpoints = endpointsOf(config.host, port, nats.natsUrl)
+    const { port, kafkaPort, keys, durability } = await startChildren(dependencies, group, nats)
+    const endpoints = endpointsOf(config.host, port, nats.natsUrl, kafkaPort)
     await writeJson(endpointsFile, endpoints)
     if (config.demo) await startDemo(dependencies, group)
     return { endpoints, keys, durability }
@@ -127,6 +128,18 @@ const startNats = async ({ config, env, say }: StartDependencies, group: Group):
   return service.address()
 }
 
+/** Settings that are ports of a kind of child, and what the child calls them. The first one is its address. */
+const PORTS = {
+  gateway: [['port', 'http']],
+  processor: [['adminPort', 'admin']],
+  storage: [['adminPort', 'admin']],
+  kafka: [
+    ['kafkaPort', 'kafka'],
+    ['adminPort', 'admin'],
+  ],
+} as const
+type Kind = keyof typeof PORTS
+
 const nameOf = (kind: string, index: number): string => (index === 0 ? kind : `${kind}-${index + 1}`)
 
 /** All at once; each makes what it needs of the deployment when it is the first. */
@@ -134,35 +147,40 @@ const startChildren = async (
   { config, mains, say }: StartDependencies,
   group: Group,
   address: NatsAddress,
-): Promise<Prepared & { port: number }> => {
+): Promise<Prepared & { port: number; kafkaPort?: number }> => {
   const taken = new Set<number>()
   const choose = async (wanted: number): Promise<number> => {
     const port = await choosePort(wanted, config.host, say, taken)
     taken.add(port)
     return port
   }
-  const add = async (rank: number, kind: 'gateway' | 'processor' | 'storage', index: number): Promise<number> => {
+  const add = async (rank: number, kind: Kind, index: number): Promise<number> => {
     const name = nameOf(kind, index)
-    const setting = kind === 'gateway' ? 'port' : 'adminPort'
-    let port = index === 0 || config[setting] !== 0 ? await choose(config[setting]) : 0
-    const onReady = (ports: Ports) => {
-      port = ports.http ?? ports.admin ?? port
+    const chosen = new Map<string, number>()
+    for (const [setting] of PORTS[kind]) {
+      const wanted = config[setting] ?? 0
+      chosen.set(setting, index === 0 || wanted !== 0 ? await choose(wanted) : 0)
     }
-    const args = () => toFlags({ ...config, ...address, [setting]: port })
+    const onReady = (ports: Ports) => {
+      for (const [setting, its] of PORTS[kind]) chosen.set(setting, ports[its] ?? chosen.get(setting))
+    }
+    const args = () => toFlags({ ...config, ...address, ...Object.fromEntries(chosen) })
     const onNotice = (text: string) => say(`${name}: ${text}`)
     const options = { name, main: mains[kind], args, log: group.log(name), reports: true, onReady, onNotice }
     await group.add(rank, childService(options))
-    return port
+    return chosen.get(PORTS[kind][0][0])!
   }
   const many = (rank: number, kind: 'gateway' | 'processor', count: number) =>
     Array.from({ length: count }, (_, index) => add(rank, kind, index))
 
   const prepared = prepare(config, address)
   const children = [...many(0, 'gateway', config.gateways), ...many(1, 'processor', config.processors)]
-  const all = Promise.all([...children, add(2, 'storage', 0)])
+  const kafka = config.kafkaPort === undefined ? undefined : add(2, 'kafka', 0)
+  const all = Promise.all([...children, add(2, 'storage', 0), kafka])
   all.catch(() => {}) // when the deployment itself is refused, that is the reason to tell
   const made = await prepared
-  return { port: (await all)[0], ...made }
+  const [port] = await all
+  return { port: port!, kafkaPort: await kafka, ...made }
 }
 
 type Prepared = Pick<Product, 'keys' | 'durability'>

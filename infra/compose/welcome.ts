@@ -8,17 +8,27 @@ export interface Endpoints {
   collector: string
   dashboard: string
   nats: string
+  /** For bootstrap.servers; absent when no Kafka server was asked for. */
+  kafka?: string
 }
 
-export const endpointsOf = (host: string, port: number, nats: string): Endpoints => {
-  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
-  const authority = `${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
+/** Where this machine reaches a server that listens on `host`. */
+export const reachableHost = (host: string): string => (host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host)
+
+const authorityOf = (host: string, port: number): string => {
+  const reachable = reachableHost(host)
+  return `${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
+}
+
+export const endpointsOf = (host: string, port: number, nats: string, kafkaPort?: number): Endpoints => {
+  const authority = authorityOf(host, port)
   return {
     graphql: `http://${authority}/graphql`,
     ws: `ws://${authority}/graphql`,
     collector: `http://${authority}/v1/events`,
     dashboard: `http://${authority}/`,
     nats,
+    ...(kafkaPort === undefined ? {} : { kafka: authorityOf(host, kafkaPort) }),
   }
 }
 
@@ -34,6 +44,7 @@ export const welcomeText = (endpoints: Endpoints, keys: Keys, folder: string, du
     ['WebSocket', endpoints.ws],
     ['collector', endpoints.collector],
     ['NATS', `${endpoints.nats}${doubt(durability)}`],
+    ...(endpoints.kafka === undefined ? [] : [['Kafka', endpoints.kafka]]),
     ['data', folder],
     ['write key', keys.writeKey],
     ['read token', keys.readToken],

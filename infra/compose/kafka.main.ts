@@ -1,0 +1,62 @@
+import { readFile } from 'node:fs/promises'
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import { type Config, loadConfig } from '#infra/config.ts'
+import { parseAddresses } from '#infra/kafka/addresses.ts'
+import { startKafka } from '#infra/kafka/kafka.ts'
+import { openUsers } from '#infra/kafka/users.ts'
+import { connectNats } from '#infra/nats/connect.ts'
+import { ensureDeployment } from '#infra/nats/setup.ts'
+import { startAdminServer } from './admin-server.ts'
+import { createLogger, onStop, reportReady } from './child.ts'
+import { watchConnection } from './connection.ts'
+import { reachableHost } from './welcome.ts'
+
+const STOP_MS = 10_000
+
+const openTls = async ({ kafkaTlsCert, kafkaTlsKey }: Config) => {
+  if (kafkaTlsCert === undefined && kafkaTlsKey === undefined) return undefined
+  if (kafkaTlsCert === undefined || kafkaTlsKey === undefined) {
+    throw new Error('--kafka-tls-cert and --kafka-tls-key belong together')
+  }
+  const [cert, key] = await Promise.all([kafkaTlsCert, kafkaTlsKey].map((file) => readFile(file)))
+  return { cert, key }
+}
+
+const main = async (config: Config): Promise<void> => {
+  const logger = createLogger('kafka', config.logLevel)
+  const { kafkaUsers, kafkaAdvertise, host } = config
+  const tls = await openTls(config)
+  const onProblem = (problem: string) => logger.error({ problem }, 'users stay as they were')
+  const users = kafkaUsers === undefined ? null : await openUsers(kafkaUsers, onProblem)
+  if (users && !tls) logger.warn('passwords of Kafka users cross the network as they are: give a certificate')
+  const nats = await connectNats(config.natsUrl ?? `nats://127.0.0.1:${config.natsPort}`, 'millrace kafka')
+  const deployment = await ensureDeployment(nats, { partitions: config.partitions })
+  const connection = watchConnection(nats, logger)
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const kafka = await startKafka({
+    broker: nats.broker,
+    partitions: deployment.partitions,
+    deployment: deployment.id,
+    host,
+    port: config.kafkaPort ?? 0,
+    tls,
+    users,
+    advertised: kafkaAdvertise === undefined ? null : parseAddresses(kafkaAdvertise),
+    node: config.kafkaNode,
+    reachableHost: reachableHost(host),
+    registry,
+    logger,
+  })
+  const problems = (): string[] => [...connection.problems(), ...kafka.problems()]
+  const admin = await startAdminServer(config.adminPort, host, registry, problems)
+  onStop(logger, STOP_MS, async () => {
+    await kafka.close()
+    await admin.close()
+    await nats.close()
+  })
+  reportReady({ kafka: kafka.port, admin: admin.port })
+  logger.info({ port: kafka.port, admin: admin.port }, 'kafka started')
+}
+
+await main(loadConfig(process.argv.slice(2), process.env))

@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openClient } from './fixtures/client.ts'
+import { lineOf, openKafka, startDeployment, type TestDeployment } from './fixtures/deployment.ts'
+import type { Kafka } from './kafka.ts'
+
+const [A, B, C] = ['a', 'b', 'c'].map((id) => lineOf(id))
+let deployment: TestDeployment
+let kafka: Kafka
+
+beforeAll(async () => {
+  deployment = await startDeployment()
+  kafka = await openKafka(deployment.nats)
+})
+afterAll(async () => {
+  await kafka?.close()
+  await deployment?.[Symbol.asyncDispose]()
+})
+
+test('frames are served when they are settled, without the lines that did not count', async () => {
+  const { writer } = deployment
+  using client = await openClient(kafka.port)
+  const whole = await writer.frame(`${A}\n${B}`)
+  const cut = await writer.frame([A, B, C].join('\n'))
+  const control = await writer.frame('{"kind":"tick","clocks":[]}', 'control')
+  const none = await writer.frame(A)
+  const unsettled = await writer.frame(C)
+  expect((await client.fetch([{ topic: 'user_events', partition: 0, offset: whole }]))[0]).toMatchObject({
+    error: 0,
+    end: whole,
+    batches: [],
+  })
+
+  const waiting = client.fetch([{ topic: 'user_events', partition: 0, offset: whole }], { maxWaitMs: 20_000 })
+  await writer.commit({ to: none, outcomes: { [cut]: 'DCL', [none]: 'D' } })
+  const records = [
+    { from: whole, to: whole, value: `${A}\n${B}` },
+    { from: cut, to: cut, value: B },
+  ]
+  expect((await waiting)[0].batches[0]).toMatchObject(records[0])
+  // From the cache, and by a server that has none.
+  const other = await openKafka(deployment.nats)
+  using second = await openClient(other.port)
+  for (const one of [client, second]) {
+    const [part] = await one.fetch([{ topic: 'user_events', partition: 0, offset: whole }])
+    expect(part).toMatchObject({ error: 0, end: none + 1 })
+    expect(part.batches).toMatchObject([...records, { from: control, to: none, value: null }])
+    expect(await one.fetch([{ topic: 'user_events', partition: 0, offset: unsettled }])).toMatchObject([
+      { error: 0, batches: [] },
+    ])
+  }
+  await other.close()
+})
+
+test('aggregates are served as they are, and for Druid as flat rows with a position behind them', async () => {
+  const { writer } = deployment
+  using client = await openClient(kafka.port)
+  const before = (await client.listOffset('aggregates', 0, -1)).offset
+  const row = {
+    tenant: 'main',
+    metric: 'views',
+    version: 1,
+    size: 60_000,
+    start: 0,
+    dims: [],
+    events: 1,
+    corrections: 0,
+  }
+  const lines = [JSON.stringify(row)]
+  const head = await writer.commit({ aggregates: [{ lines }, { metric: 'hits', lines }], late: ['late'] })
+  // Segment, two of aggregates, one late, the settlement, the head.
+  const first = head - 4
+  expect(await client.readAll('aggregates', before)).toEqual([
+    [first, lines[0]],
+    [first + 1, lines[0]],
+  ])
+  expect(await client.listOffset('aggregates', 0, -1)).toMatchObject({ offset: first + 2 })
+  const rows = await client.readAll('olap_aggregates', first)
+  expect(rows.map(([offset, value]) => [offset, JSON.parse(value).table])).toEqual([
+    [first, 'minly'],
+    [first + 1, 'minly'],
+    [head - 1, 'position'],
+  ])
+})
