@@ -3,7 +3,7 @@ import { readMetric, total } from '#infra/testing/graphql.ts'
 import type { TestProduct } from '#infra/testing/product.ts'
 import { openStore, type Store } from '#infra/testing/store.ts'
 import { until } from '#infra/testing/until.ts'
-import { type Owners, startProcessor, watchOwners } from './lib/processor.ts'
+import { type Owners, startProcessor, watchOwners } from './lib/by-hand.ts'
 import { start } from './lib/start.ts'
 import { pageViews, track } from './lib/track.ts'
 

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { RETENTION } from '#schema/limits.ts'
 
 /** A flag or an environment variable that cannot be used. The message is for the person who typed it. */
 export class ConfigError extends Error {
@@ -35,6 +36,12 @@ const integer = (fallback: number, min: number, max: number, help: string, type 
 })
 const port = (fallback: number, help: string) => integer(fallback, 0, 65_535, `${help}; 0 = any free one`, 'PORT')
 const ms = (fallback: number, min: number, max: number, help: string) => integer(fallback, min, max, help, 'MS')
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+/** Streams count their age in nanoseconds, of which 64 bits hold 292 years. */
+const MOST_DAYS = 36_500
+const days = (fallbackMs: number, help: string) => integer(fallbackMs / DAY_MS, 1, MOST_DAYS, help, 'DAYS')
 
 const file = (help: string): Setting<string | undefined> => ({
   schema: z.string().min(1, 'expected a file').transform(absolute),
@@ -116,6 +123,18 @@ const SETTINGS = {
   kafkaUsers: file('who may read which topics by Kafka, see docs/kafka.md; none = everybody'),
   kafkaTlsCert: file('certificate chain (PEM) of the Kafka port; none = plain TCP'),
   kafkaTlsKey: file('private key (PEM) of that certificate'),
+  logDays: days(RETENTION.log, 'the log and its settlements are kept for so long'),
+  aggregatesHours: integer(
+    RETENTION.aggregates / HOUR_MS,
+    1,
+    MOST_DAYS * 24,
+    'changes of windows are kept for stores and gateways for so long; who was away longer folds the log again',
+    'HOURS',
+  ),
+  lateDays: days(RETENTION.lateEvents, 'late and broken events wait for the store for so long'),
+  rawDays: days(RETENTION.rawEvents, 'the store keeps events and dead letters for so long after they came'),
+  minuteDays: days(RETENTION.minlyAggs, 'it keeps windows below an hour for so long after their last change'),
+  hourDays: days(RETENTION.hourlyAggs, 'the same of windows of an hour and more, and of sessions'),
   otlpEndpoint: {
     schema: z.string().regex(/^https?:\/\/\S+$/, 'expected http://host:port'),
     fallback: undefined,

@@ -68,6 +68,12 @@ export const RETENTION = {
   liveLong: 2 * DAY_MS,
 } as const
 
+/** What an operator may keep longer or shorter than RETENTION says; milliseconds. */
+export type Kept = Pick<
+  Record<keyof typeof RETENTION, number>,
+  'log' | 'settlements' | 'aggregates' | 'lateEvents' | 'rawEvents' | 'minlyAggs' | 'hourlyAggs' | 'sessionAggs'
+>
+
 const HOUR_MS = 3_600_000
 /** How long windows of this size stay in KV and in live views after their last change and their end, milliseconds. */
 export const liveRetention = (sizeMs: number): number => (sizeMs < HOUR_MS ? RETENTION.liveShort : RETENTION.liveLong)

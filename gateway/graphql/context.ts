@@ -8,6 +8,7 @@ import type { MetricAdmin } from '#gateway/metrics/metric-admin.ts'
 import type { MetricStore, OlapReader, Reports, WallClock } from '#gateway/ports.ts'
 import type { ReadEventStatus } from '#gateway/status/event-status.ts'
 import type { KeyRecord } from '#schema/keys.ts'
+import type { Kept } from '#schema/limits.ts'
 
 export interface TenantSettings {
   latenessHorizonMs: number
@@ -32,6 +33,8 @@ export interface GraphqlServices {
   partitions: number
   tenantSettings: (tenant: string) => TenantSettings
   durability: () => Durability
+  /** How long things are kept, milliseconds. */
+  kept: Kept
 }
 
 /** Where a request comes from. */

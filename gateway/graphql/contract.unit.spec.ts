@@ -38,11 +38,12 @@ const ADDED: ReadonlySet<string> = new Set([
   'Query.corrections',
   'PartitionStatus.holdsBack',
   'PipelineStatus.heldBackBy',
+  'PipelineStatus.kept',
   'Metric.sessionGap',
   'MetricInput.sessionGap',
 ])
 
-const ADDED_TYPES: ReadonlySet<string> = new Set(['Correction', 'CorrectionConnection'])
+const ADDED_TYPES: ReadonlySet<string> = new Set(['Correction', 'CorrectionConnection', 'KeptFor'])
 
 const checkObject = (type: GraphQLNamedType, promised: GraphQLNamedType): void => {
   if (!isObjectType(type) || !isObjectType(promised)) return

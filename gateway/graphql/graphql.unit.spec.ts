@@ -288,6 +288,18 @@ test('the pipeline has the indicators, with the dead letters of the own tenant o
   expect(services.indicators.dlqAgeSeconds()).toBe(5)
 })
 
+test('the pipeline says how long things are kept', async () => {
+  const { ask } = await setUp()
+  const { data } = await ask('READ', '{ pipeline { kept { what hours } } }')
+  expect(data.pipeline.kept).toEqual(
+    expect.arrayContaining([
+      { what: 'log', hours: 168 },
+      { what: 'aggregates', hours: 24 },
+      { what: 'raw_events', hours: 720 },
+    ]),
+  )
+})
+
 test('the pipeline tells of every partition, also of those that nobody owns', async () => {
   const { ask, services, checkpoints } = await setUp()
   const clock = { tenant: 'shop', source: 'live', watermark: NOON, idle: false }

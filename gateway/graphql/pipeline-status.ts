@@ -1,5 +1,6 @@
 import { freshReports } from '#gateway/indicators/indicators.ts'
 import { LIVE_SOURCE } from '#schema/event.ts'
+import type { Kept } from '#schema/limits.ts'
 import type { ClockReport } from '#schema/report.ts'
 import { compareText } from '#schema/text-order.ts'
 import type { Durability, GraphqlServices } from './context.ts'
@@ -33,6 +34,13 @@ export interface PipelineStatus {
   keptShare: number
   sheddingSince: number | null
   durability: Durability
+  kept: KeptFor[]
+}
+
+/** How long something is kept. */
+export interface KeptFor {
+  what: string
+  hours: number
 }
 
 /** What is known of a tenant's clocks, partition by partition; the last of those whose owner is away as well. */
@@ -90,6 +98,20 @@ const clocksOf = (tenant: string, services: GraphqlServices) => {
   }
 }
 
+const HOUR_MS = 3_600_000
+const WHAT: Record<keyof Kept, string> = {
+  log: 'log',
+  settlements: 'settlements',
+  aggregates: 'aggregates',
+  lateEvents: 'late_events',
+  rawEvents: 'raw_events',
+  minlyAggs: 'minly_aggs',
+  hourlyAggs: 'hourly_aggs',
+  sessionAggs: 'session_aggs',
+}
+const keptFor = (kept: Kept): KeptFor[] =>
+  (Object.keys(WHAT) as (keyof Kept)[]).map((name) => ({ what: WHAT[name], hours: kept[name] / HOUR_MS }))
+
 /** How the pipeline stands now, as far as a tenant may see it. */
 export const pipelineStatus = (tenant: string, services: GraphqlServices): PipelineStatus => {
   const { indicators, view, clock, durability } = services
@@ -105,5 +127,6 @@ export const pipelineStatus = (tenant: string, services: GraphqlServices): Pipel
     keptShare: indicators.keptShare(),
     sheddingSince: indicators.sheddingSince(),
     durability: durability(),
+    kept: keptFor(services.kept),
   }
 }

@@ -1,7 +1,7 @@
 import { pulled } from '#gateway/live/pulled.ts'
 import type { Builder } from './builder.ts'
 import type { GraphqlServices } from './context.ts'
-import { type PartitionStatus, type PipelineStatus, pipelineStatus } from './pipeline-status.ts'
+import { type KeptFor, type PartitionStatus, type PipelineStatus, pipelineStatus } from './pipeline-status.ts'
 import { need } from './rights.ts'
 
 const addTypes = (builder: Builder) => {
@@ -20,6 +20,10 @@ const addTypes = (builder: Builder) => {
         description: 'Whether this clock is the lowest active one of its source: windows wait for it.',
       }),
     }),
+  })
+  const keptFor = builder.objectRef<KeptFor>('KeptFor').implement({
+    description: 'what: a part of the log (log, settlements, aggregates, late_events) or a table of the store.',
+    fields: (t) => ({ what: t.exposeString('what'), hours: t.exposeFloat('hours') }),
   })
   return builder.objectRef<PipelineStatus>('PipelineStatus').implement({
     fields: (t) => ({
@@ -53,6 +57,10 @@ const addTypes = (builder: Builder) => {
       sheddingSince: t.expose('sheddingSince', { type: 'DateTime', nullable: true }),
       durability: t.exposeString('durability', {
         description: 'durability: FSYNCED, or UNVERIFIED on a server that does not say so.',
+      }),
+      kept: t.expose('kept', {
+        type: [keptFor],
+        description: 'How long things are kept, by the settings of this gateway.',
       }),
     }),
   })

@@ -8,6 +8,7 @@ import { createMetricAdmin } from '#gateway/metrics/metric-admin.ts'
 import type { Reports } from '#gateway/ports.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { KeyKind, KeyRecord } from '#schema/keys.ts'
+import { RETENTION } from '#schema/limits.ts'
 import type { GraphqlServices } from './context.ts'
 import { createSchema } from './schema.ts'
 import { createGraphqlServer } from './yoga.ts'
@@ -91,6 +92,7 @@ export const fakeServices = async ({ paceMs = 0 } = {}) => {
     partitions,
     tenantSettings: () => ({ latenessHorizonMs: 600_000, outOfOrdernessMs: 5_000 }),
     durability: () => 'FSYNCED',
+    kept: RETENTION,
   }
   return { services, checkpoints, olap, collected, close: view.close }
 }

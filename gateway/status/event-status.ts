@@ -1,6 +1,6 @@
 import type { EventTail, MetricChange, OlapReader, TailCopy, WallClock } from '#gateway/ports.ts'
 import type { EventLine } from '#schema/event.ts'
-import { FUTURE_LIMIT_MS, RETENTION } from '#schema/limits.ts'
+import { FUTURE_LIMIT_MS } from '#schema/limits.ts'
 import type { MetricDefinition } from '#schema/metric.ts'
 import type { Copies } from '#schema/olap.ts'
 import { uuidV7Time } from '#schema/time.ts'
@@ -25,6 +25,8 @@ export interface EventStatusDependencies {
   olap: Pick<OlapReader, 'copies' | 'definitions'>
   tail: EventTail
   clock: WallClock
+  /** How long the store keeps events, milliseconds. */
+  keptMs: number
 }
 
 interface Found {
@@ -48,8 +50,8 @@ const REASONS = {
  * An event may have been received this much before the time in its id: clocks of clients are taken to be right to a day.
  * An id that is later than that tells no time.
  */
-const searchedFrom = (id: string, around: number | undefined, now: number): number => {
-  const kept = now - RETENTION.rawEvents
+const searchedFrom = (id: string, around: number | undefined, now: number, keptMs: number): number => {
+  const kept = now - keptMs
   const inId = uuidV7Time(id)
   const sent = around ?? (inId !== null && inId <= now + FUTURE_LIMIT_MS ? inId : null)
   return sent === null ? kept : Math.max(kept, sent - FUTURE_LIMIT_MS)
@@ -107,9 +109,9 @@ const changed = (definitions: readonly MetricDefinition[], changes: readonly Met
  * logs. An event that was acknowledged before the question is in one or the other. Null when there is none.
  */
 export const createEventStatus =
-  ({ olap, tail, clock }: EventStatusDependencies) =>
+  ({ olap, tail, clock, keptMs }: EventStatusDependencies) =>
   async (tenant: string, id: string, around?: number): Promise<EventStatus | null> => {
-    const from = searchedFrom(id, around, clock.now())
+    const from = searchedFrom(id, around, clock.now(), keptMs)
     const copies = await olap.copies({ tenant, id, from })
     const waiting = await tail.find(tenant, id, copies.sequences)
     const all = [...fromStore(copies), ...waiting.map(fromTail)]

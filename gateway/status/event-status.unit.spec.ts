@@ -47,6 +47,7 @@ const setUp = ({ copies = {}, tail = [] }: { copies?: Partial<Copies>; tail?: Ta
     after: [],
   }
   const read = createEventStatus({
+    keptMs: RETENTION.rawEvents,
     olap: {
       copies: async (query) => {
         asked.copies.push(query)

@@ -28,9 +28,10 @@ import { createCheckpointFeed } from '#infra/nats/outputs.ts'
 import { createReports } from '#infra/nats/reports.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
 import { STOP_TRACING_MS, startTracing, type Tracing } from '#infra/otel/tracing.ts'
+import { keptBy } from '#infra/retention.ts'
 import { BUILTIN_SCHEMAS } from '#schema/builtin-schemas.ts'
 import type { Deployment } from '#schema/keys.ts'
-import { DEFAULT_LATENESS_HORIZON_MS, DEFAULT_OUT_OF_ORDERNESS_MS } from '#schema/limits.ts'
+import { DEFAULT_LATENESS_HORIZON_MS, DEFAULT_OUT_OF_ORDERNESS_MS, type Kept } from '#schema/limits.ts'
 import { createLogger, onStop, reportReady } from './child.ts'
 import { watchConnection } from './connection.ts'
 import { composeIndicators } from './indicators.ts'
@@ -52,6 +53,7 @@ const TENANT_SETTINGS = {
 const composeReading = async (
   nats: Nats,
   deployment: Deployment,
+  kept: Kept,
   log: LogWriter,
   logger: Logger,
   { isOn, tracer }: Tracing,
@@ -68,7 +70,7 @@ const composeReading = async (
   const reports = createReports(nats.broker)
   const olap = createOlapClient(nats)
   const pushSpans = isOn ? createPushSpans(tracer, clock) : undefined
-  const eventStatus = createEventStatus({ olap, tail: createEventTail(nats.broker), clock })
+  const eventStatus = createEventStatus({ olap, tail: createEventTail(nats.broker), clock, keptMs: kept.rawEvents })
   const horizonMs = (): number => TENANT_SETTINGS.latenessHorizonMs
   const view = createLiveView({
     feed: createCheckpointFeed(nats.broker),
@@ -101,6 +103,7 @@ const composeReading = async (
       clock,
       partitions,
       tenantSettings: () => TENANT_SETTINGS,
+      kept,
     },
     async close(): Promise<void> {
       stopCompleting()
@@ -125,7 +128,8 @@ const main = async (config: Config): Promise<void> => {
   const tracing = await startTracing({ endpoint, ratio, service: 'millrace-gateway', instance: processId, logger })
   const { tracer } = tracing
   const nats = await connectNats(config.natsUrl ?? `nats://127.0.0.1:${config.natsPort}`, 'millrace gateway')
-  const deployment = await ensureDeployment(nats, { partitions: config.partitions })
+  const kept = keptBy(config)
+  const deployment = await ensureDeployment(nats, { partitions: config.partitions, kept })
   const connection = watchConnection(nats, logger)
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -146,7 +150,7 @@ const main = async (config: Config): Promise<void> => {
     tracer,
     frames: { onFailure: (partition, reason) => logger.warn({ partition, reason }, 'a frame was not confirmed') },
   })
-  const reading = await composeReading(nats, deployment, log, logger, tracing)
+  const reading = await composeReading(nats, deployment, kept, log, logger, tracing)
   const { indicators, stop: stopMarkers } = composeIndicators({
     ...reading.services,
     nats,

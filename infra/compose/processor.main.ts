@@ -9,6 +9,7 @@ import { createReports, publishPartitionReport, publishRefusal } from '#infra/na
 import { ensureDeployment } from '#infra/nats/setup.ts'
 import { createStateStore } from '#infra/nats/state.ts'
 import { STOP_TRACING_MS, startTracing } from '#infra/otel/tracing.ts'
+import { keptBy } from '#infra/retention.ts'
 import { type OwnerMetrics, runPartition } from '#processors/runtime/owner.ts'
 import { createProcessor } from '#processors/runtime/processor.ts'
 import { createTurns } from '#processors/runtime/turns.ts'
@@ -48,6 +49,7 @@ const createMetrics = (registry: Registry): OwnerMetrics => {
 const main = async (config: Config): Promise<void> => {
   const logger = createLogger('processor', config.logLevel)
   const nats = await connectNats(config.natsUrl ?? `nats://127.0.0.1:${config.natsPort}`, 'millrace processor')
+  const kept = keptBy(config)
   const deployment = await ensureDeployment(nats, { partitions: config.partitions })
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -84,7 +86,7 @@ const main = async (config: Config): Promise<void> => {
           owner,
           onReady,
           log: createPartitionLog(nats.broker, partition),
-          state: createStateStore(nats.broker, partition),
+          state: createStateStore(nats.broker, partition, kept),
           reports: { publish: (report) => publishPartitionReport(nats.broker, report), partitions: reports.partitions },
           seed,
           settings,

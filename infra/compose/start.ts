@@ -5,6 +5,7 @@ import { findNatsServer } from '#infra/nats/binary.ts'
 import { connectNats } from '#infra/nats/connect.ts'
 import { type Durability, readDurability } from '#infra/nats/durability.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
+import { keptBy } from '#infra/retention.ts'
 import { childService, type Ports } from './child-process.ts'
 import { createProcessTable, takeFolder, writeJson } from './data-folder.ts'
 import { ensureKeys, type Keys } from './first-keys.ts'
@@ -188,7 +189,7 @@ type Prepared = Pick<Product, 'keys' | 'durability'>
 const prepare = async (config: Config, { natsUrl, natsMonitorUrl }: NatsAddress): Promise<Prepared> => {
   const nats = await connectNats(natsUrl, 'millrace supervisor')
   try {
-    await ensureDeployment(nats, { partitions: config.partitions })
+    await ensureDeployment(nats, { partitions: config.partitions, kept: keptBy(config) })
     const keys = await ensureKeys(nats, config.data)
     return { keys, durability: await readDurability(natsMonitorUrl, nats.nc.info?.server_id) }
   } finally {

@@ -12,6 +12,7 @@ import { createOutputFeed } from '#infra/nats/outputs.ts'
 import { publishStorageReport } from '#infra/nats/reports.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
 import { STOP_TRACING_MS, startTracing } from '#infra/otel/tracing.ts'
+import { keptBy } from '#infra/retention.ts'
 import type { OlapWriter } from '#processors/ports.ts'
 import { messagesIn } from '#processors/storage/holes.ts'
 import { waitForLease } from '#processors/storage/lease.ts'
@@ -111,6 +112,7 @@ const createStoreReports = (nats: Nats, olap: OlapWriter) => {
 const main = async (config: Config): Promise<void> => {
   const logger = createLogger('storage', config.logLevel)
   const nats = await connectNats(config.natsUrl ?? `nats://127.0.0.1:${config.natsPort}`, 'millrace storage')
+  const kept = keptBy(config)
   const { partitions } = await ensureDeployment(nats, { partitions: config.partitions })
   const connection = watchConnection(nats, logger)
   const registry = new Registry()
@@ -140,7 +142,7 @@ const main = async (config: Config): Promise<void> => {
 
   // Only one process may have the store open.
   if (!(await waitForLease(leases, LEASE, stopping.signal))) return
-  const olap = await createDuckDbOlap({ folder: join(config.data, 'olap'), partitions, logger })
+  const olap = await createDuckDbOlap({ folder: join(config.data, 'olap'), partitions, logger, kept })
   const reports = createStoreReports(nats, olap)
   const storage = await startStorage({
     writer: olap,

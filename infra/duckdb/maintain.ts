@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { RETENTION } from '#schema/limits.ts'
+import { type Kept, RETENTION } from '#schema/limits.ts'
 import { expireInBooks, maintainBooks } from './ledger-upkeep.ts'
 import { shortened } from './measure-columns.ts'
 import { NEWEST_ROW, SESSION, SESSION_KEY } from './session-tables.ts'
@@ -68,18 +68,18 @@ const mergeCounters = async (connection: DuckDBConnection): Promise<void> => {
  * Retention, by when something was received or last changed, never by the time inside it: logs of 2015 that are
  * imported today are kept as long as today's events. The connection is not the writer's, so writes go on meanwhile.
  */
-export const maintainTables = async (connection: DuckDBConnection, now: number): Promise<void> => {
-  const kept = { minly_aggs: RETENTION.minlyAggs, hourly_aggs: RETENTION.hourlyAggs }
-  await transaction(connection, () => expireEvents(connection, now - RETENTION.rawEvents))
+export const maintainTables = async (connection: DuckDBConnection, now: number, kept: Kept): Promise<void> => {
+  const keptRows = { minly_aggs: kept.minlyAggs, hourly_aggs: kept.hourlyAggs }
+  await transaction(connection, () => expireEvents(connection, now - kept.rawEvents))
   await transaction(connection, () => mergeCounters(connection))
   await maintainBooks(connection, now)
   for (const table of AGGREGATE_TABLES) {
     await transaction(connection, () => mergeDeltas(connection, table))
     const sql = `DELETE FROM ${table} WHERE stored_at < epoch_ms($1::BIGINT)`
-    await connection.run(sql, [now - kept[table]])
+    await connection.run(sql, [now - keptRows[table]])
   }
   await transaction(connection, () => dropReplacedSessions(connection))
-  await connection.run('DELETE FROM session_aggs WHERE stored_at < epoch_ms($1::BIGINT)', [now - RETENTION.sessionAggs])
+  await connection.run('DELETE FROM session_aggs WHERE stored_at < epoch_ms($1::BIGINT)', [now - kept.sessionAggs])
   await connection.run('DELETE FROM corrections WHERE stored_at < epoch_ms($1::BIGINT)', [now - RETENTION.corrections])
   await connection.run('DELETE FROM markers WHERE stored_at < epoch_ms($1::BIGINT)', [now - RETENTION.markers])
 }

@@ -1,4 +1,5 @@
 import type { OlapWriter } from '#processors/ports.ts'
+import { type Kept, RETENTION } from '#schema/limits.ts'
 import { readAggregates } from './aggregates.ts'
 import { readCopies, readDefinitions } from './copies.ts'
 import { readCorrections } from './corrections.ts'
@@ -24,6 +25,7 @@ interface DuckDbOlapOptions extends DatabaseOptions {
   readers?: number
   /** A question that takes longer is interrupted. */
   queryTimeoutMs?: number
+  kept?: Kept
 }
 
 /** Runs one after the other, whatever became of the one before. */
@@ -38,7 +40,7 @@ const createQueue = () => {
 
 /** The OLAP store in a DuckDB file: this process is its only writer, and answers the questions to it. */
 export const createDuckDbOlap = async (options: DuckDbOlapOptions): Promise<OlapWriter> => {
-  const { logger, readers = 4, queryTimeoutMs = 10_000, now = Date.now } = options
+  const { logger, readers = 4, queryTimeoutMs = 10_000, now = Date.now, kept = RETENTION } = options
   const { instance, spool } = await openDatabase(options)
   const connection = await instance.connect()
   const maintenance = await instance.connect()
@@ -50,7 +52,7 @@ export const createDuckDbOlap = async (options: DuckDbOlapOptions): Promise<Olap
     write: ({ parts }) => writes(() => writeParts(dependencies, parts)),
     writeReceived: (parts) => writes(() => writeReceived(connection, dependencies.spool, parts)),
     logPositions: () => pool.query(readLogPositions),
-    maintain: (at) => chores(() => maintainTables(maintenance, at)),
+    maintain: (at) => chores(() => maintainTables(maintenance, at, kept)),
     positions: () => pool.query(readPositions),
     partitions: () => pool.query(readPartitions),
     holes: () => pool.query(readHoles),

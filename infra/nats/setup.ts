@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { DiscardPolicy, JetStreamApiError, RetentionPolicy, StorageType, type StreamConfig } from '@nats-io/jetstream'
 import type { Deployment } from '#schema/keys.ts'
-import { RETENTION } from '#schema/limits.ts'
+import { type Kept, RETENTION } from '#schema/limits.ts'
 import { BUCKETS, logStream, logSubject, outputFilters, stateBucket, stateStream } from '#schema/subjects.ts'
 import type { Nats } from './connect.ts'
 
@@ -10,27 +10,27 @@ const DEPLOYMENT_FORMAT = 1
 /** Within this time the log keeps one of the frames that carry the same message id. */
 const DUPLICATE_WINDOW_MS = 120_000
 
-const logConfig = (partition: number, replicas: number): Partial<StreamConfig> & { name: string } => ({
+const logConfig = (partition: number, replicas: number, kept: Kept): Partial<StreamConfig> & { name: string } => ({
   name: logStream(partition),
   subjects: [logSubject(partition)],
   retention: RetentionPolicy.Limits,
   storage: StorageType.File,
   discard: DiscardPolicy.Old,
-  max_age: RETENTION.log * NANOS,
+  max_age: kept.log * NANOS,
   duplicate_window: DUPLICATE_WINDOW_MS * NANOS,
   num_replicas: replicas,
   allow_direct: true,
 })
 
 /** State and outputs of a partition in one stream, so that one atomic batch holds both. The KV client cannot make it. */
-const stateConfig = (partition: number, replicas: number): Partial<StreamConfig> & { name: string } => ({
+const stateConfig = (partition: number, replicas: number, kept: Kept): Partial<StreamConfig> & { name: string } => ({
   name: stateStream(partition),
   subjects: [`$KV.${stateBucket(partition)}.>`, ...Object.values(outputFilters(partition))],
   retention: RetentionPolicy.Limits,
   storage: StorageType.File,
   discard: DiscardPolicy.New,
   // The longest of the outputs' lives. State says "never" message by message, shorter lives say their own.
-  max_age: RETENTION.lateEvents * NANOS,
+  max_age: Math.max(kept.lateEvents, kept.settlements, kept.aggregates) * NANOS,
   duplicate_window: DUPLICATE_WINDOW_MS * NANOS,
   max_msgs_per_subject: -1,
   num_replicas: replicas,
@@ -44,9 +44,16 @@ const stateConfig = (partition: number, replicas: number): Partial<StreamConfig>
 
 const STREAM_NOT_FOUND = 10059
 
-const ensureStream = async (nats: Nats, config: Partial<StreamConfig> & { name: string }): Promise<void> => {
+/** `isTold`: a stream that is there is kept for so long from now on. */
+const ensureStream = async (
+  nats: Nats,
+  config: Partial<StreamConfig> & { name: string },
+  isTold: boolean,
+): Promise<void> => {
   try {
-    await nats.jsm.streams.info(config.name)
+    const known = await nats.jsm.streams.info(config.name)
+    const { max_age } = config
+    if (isTold && known.config.max_age !== max_age) await nats.jsm.streams.update(config.name, { max_age })
   } catch (error) {
     if (!(error instanceof JetStreamApiError) || error.code !== STREAM_NOT_FOUND) throw error
     await nats.jsm.streams.add(config)
@@ -55,11 +62,12 @@ const ensureStream = async (nats: Nats, config: Partial<StreamConfig> & { name: 
 
 /**
  * Makes what is missing: deployment record, buckets, streams. Any number of processes may call it at once.
- * Another number of partitions than the deployment's is refused: keys would land elsewhere.
+ * Another number of partitions than the deployment's is refused: keys would land elsewhere. Of those that may say how long
+ * streams are kept (gateways) the last one to start decides.
  */
 export const ensureDeployment = async (
   nats: Nats,
-  { partitions, replicas = 1 }: { partitions: number; replicas?: number },
+  { partitions, replicas = 1, kept }: { partitions: number; replicas?: number; kept?: Kept },
 ): Promise<Deployment> => {
   const bucket = await nats.kvm.create(BUCKETS.deployment, { replicas, history: 1 })
   const fresh: Deployment = {
@@ -86,8 +94,8 @@ export const ensureDeployment = async (
     await nats.kvm.create(name, { replicas, history: 1 })
   }
   for (let partition = 0; partition < partitions; partition++) {
-    await ensureStream(nats, logConfig(partition, replicas))
-    await ensureStream(nats, stateConfig(partition, replicas))
+    await ensureStream(nats, logConfig(partition, replicas, kept ?? RETENTION), kept !== undefined)
+    await ensureStream(nats, stateConfig(partition, replicas, kept ?? RETENTION), kept !== undefined)
   }
   return deployment
 }

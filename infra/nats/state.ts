@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type CheckpointBatch, Fenced, NewerFormat, type StateStore, type StoredHead } from '#processors/ports.ts'
 import { type Head, STATE_FORMAT } from '#schema/checkpoint.ts'
-import { RETENTION } from '#schema/limits.ts'
+import { type Kept, RETENTION } from '#schema/limits.ts'
 import { decodeSegment } from '#schema/segment.ts'
 import {
   aggregatesSubject,
@@ -33,7 +33,7 @@ interface BatchMessage {
 }
 
 /** Messages of one checkpoint in their order: state, outputs, settlement, head. The head's compare-and-set decides. */
-const messagesOf = (partition: number, batch: CheckpointBatch, revision: number): BatchMessage[] => {
+const messagesOf = (partition: number, batch: CheckpointBatch, revision: number, kept: Kept): BatchMessage[] => {
   const checkpoint = { [HEADERS.checkpoint]: String(batch.head.checkpoint) }
   const messages: BatchMessage[] = []
   batch.segment?.chunks.forEach((data, i) => {
@@ -41,16 +41,16 @@ const messagesOf = (partition: number, batch: CheckpointBatch, revision: number)
   })
   for (const { tenant, metric, data } of batch.aggregates) {
     const subject = aggregatesSubject(tenant, metric, partition)
-    messages.push({ subject, data, ttl: seconds(RETENTION.aggregates), headers: checkpoint })
+    messages.push({ subject, data, ttl: seconds(kept.aggregates), headers: checkpoint })
   }
   for (const { tenant, data } of batch.late) {
     const subject = lateSubject(tenant, partition)
-    messages.push({ subject, data, ttl: seconds(RETENTION.lateEvents), headers: checkpoint })
+    messages.push({ subject, data, ttl: seconds(kept.lateEvents), headers: checkpoint })
   }
   messages.push({
     subject: settledSubject(partition),
     data: json(batch.settlement),
-    ttl: seconds(RETENTION.settlements),
+    ttl: seconds(kept.settlements),
     headers: { ...checkpoint, ...onlyTrace(batch) },
   })
   messages.push(headMessage(partition, batch.head, revision))
@@ -94,7 +94,7 @@ const publishBatch = async (broker: Broker, messages: BatchMessage[]): Promise<n
 }
 
 /** Window state of one partition in KV bucket window_state_<p>, written by atomic batches. */
-export const createStateStore = (broker: Broker, partition: number): StateStore => {
+export const createStateStore = (broker: Broker, partition: number, kept: Kept = RETENTION): StateStore => {
   const stream = stateStream(partition)
 
   const read = (key: string) => patiently(() => broker.last(stream, stateKey(partition, key)))
@@ -149,7 +149,7 @@ export const createStateStore = (broker: Broker, partition: number): StateStore 
     head,
     claim: (wanted, revision) => write(wanted, revision, () => store(headMessage(partition, wanted, revision))),
     commit: (batch, revision) =>
-      write(batch.head, revision, () => publishBatch(broker, messagesOf(partition, batch, revision))),
+      write(batch.head, revision, () => publishBatch(broker, messagesOf(partition, batch, revision, kept))),
     async readChunk(ref, number) {
       const key = segmentKey(ref.level, ref.id, number)
       // It never changes, so whichever replica has it is right.

@@ -11,6 +11,7 @@ import { serveOlap } from '#infra/nats/olap-server.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
 import { startTestNats } from '#infra/testing/nats.ts'
 import type { EventLine } from '#schema/event.ts'
+import { RETENTION } from '#schema/limits.ts'
 import { renderTable } from '#scripts/lib/table.ts'
 import { type Bench, summarize, timeEach } from './bench.ts'
 import { fillStore, PARTITIONS, sampleIds } from './filled-store.ts'
@@ -51,7 +52,12 @@ const measure = async (folder: string, questions: number, say: (line: string) =>
   const service = serveOlap(nats, { olap, logger })
   await nats.nc.flush()
   const tail = createEventTail(nats.broker)
-  const read = createEventStatus({ olap: createOlapClient(nats), tail, clock: { now: Date.now } })
+  const read = createEventStatus({
+    olap: createOlapClient(nats),
+    tail,
+    clock: { now: Date.now },
+    keptMs: RETENTION.rawEvents,
+  })
   const kinds = {
     'stored, the id tells when': await sampleIds(olap, 'uuid', questions),
     'stored, the id tells nothing': await sampleIds(olap, 'plain', questions),

@@ -8,17 +8,17 @@ import { readSettlements } from '#infra/testing/settlements.ts'
 import type { Head } from '#schema/checkpoint.ts'
 import { HEAD_KEY, stateBucket } from '#schema/subjects.ts'
 
-const MAIN = fileURLToPath(new URL('../../infra/compose/processor.main.ts', import.meta.url))
+const mainOf = (kind: string): string => fileURLToPath(new URL(`../../infra/compose/${kind}.main.ts`, import.meta.url))
 
-export interface HandMadeProcessor extends AsyncDisposable {
+export interface HandMade extends AsyncDisposable {
   pid: number
   /** What it has logged so far. */
   log(): string
 }
 
-/** A processor beside the supervised one, started by hand. Resolves when it is ready. */
-export const startProcessor = async ({ endpoints, dataDir }: TestProduct): Promise<HandMadeProcessor> => {
-  const child: ChildProcess = fork(MAIN, [`--nats-url=${endpoints.nats}`, `--data=${dataDir}`], {
+/** A process beside the supervised ones, started by hand. */
+const startByHand = (kind: string, { endpoints, dataDir }: TestProduct) => {
+  const child: ChildProcess = fork(mainOf(kind), [`--nats-url=${endpoints.nats}`, `--data=${dataDir}`], {
     execArgv: [],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })
@@ -30,10 +30,7 @@ export const startProcessor = async ({ endpoints, dataDir }: TestProduct): Promi
   child.stderr!.setEncoding('utf8').on('data', (chunk: string) => {
     log += chunk
   })
-  const ended = exited.then(() => Promise.reject(new Error(`the processor ended: ${log}`)))
-  ended.catch(() => {})
-  await Promise.race([once(child, 'message'), ended])
-  return {
+  const made: HandMade = {
     pid: child.pid!,
     log: () => log,
     [Symbol.asyncDispose]: async () => {
@@ -41,6 +38,22 @@ export const startProcessor = async ({ endpoints, dataDir }: TestProduct): Promi
       await exited
     },
   }
+  const ended = exited.then(() => Promise.reject(new Error(`the ${kind} ended: ${log}`)))
+  ended.catch(() => {})
+  return { made, ready: Promise.race([once(child, 'message'), ended]) }
+}
+
+/** Resolves when it is ready. */
+export const startProcessor = async (product: TestProduct): Promise<HandMade> => {
+  const { made, ready } = startByHand('processor', product)
+  await ready
+  return made
+}
+
+/** Another storage process on the same folder: it is ready when it has the lease. */
+export const startStorage = (product: TestProduct): { storage: HandMade; ready: Promise<unknown> } => {
+  const { made: storage, ready } = startByHand('storage', product)
+  return { storage, ready }
 }
 
 /** Who owns each partition: what the heads say, which is what fences. */
