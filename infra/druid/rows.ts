@@ -31,7 +31,9 @@ import { type MeasureFields, measureFields } from './measure-fields.ts'
  * | `corrected_at` | slices | longMax | ms, see Corrections |
  * | `ended` | sessions | longMax | see SessionRow |
  * | `count`, `shed` | rows | doubleSum | weight of what was measured, and what of it stands for shed events |
- * | `sum`, `sum_lost` | rows | doubleSum | a sum, and what its rounding lost |
+ * | `sum` | rows | doubleSum | as exact as a sum of doubles is |
+ * | `sum_high`, `sum_low`, `sum_part` | rows | doubleSum | the same in parts that add up without losing digits, see exact-parts.ts |
+ * | `sketch` | slices | longMax | 1 where one of the next three is there |
  * | `min`, `max` | rows | doubleMin, doubleMax | |
  * | `uniques` | rows | HLLSketchMerge, lgK 14 | base64, see sketches/hll.ts |
  * | `quantiles`, `quantiles_taken` | rows | quantilesDoublesSketch, k 256 | base64, see sketches/quantiles.ts; what was measured, and what of it was taken back |
