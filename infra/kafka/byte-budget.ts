@@ -17,31 +17,32 @@ export const createByteBudget = (mostBytes: number) => {
   const lease = (bytes: number): Lease => {
     let held = bytes
     taken += bytes
+    const resize = (wanted: number): void => {
+      taken += wanted - held
+      held = wanted
+      serve()
+    }
     return {
       get bytes() {
         return held
       },
-      resize(wanted) {
-        taken += wanted - held
-        held = wanted
-        serve()
-      },
-      release() {
-        this.resize(0)
-      },
+      resize,
+      release: () => resize(0),
     }
   }
+  const tryTake = (bytes: number): Lease | null =>
+    waiting.length === 0 && taken + bytes <= mostBytes ? lease(bytes) : null
+
   return {
     taken: () => taken,
     /** A share of what is free, so that a few that read slowly do not take all: at most `most`, at least `least`. */
     share: (most: number, least: number): number =>
       Math.min(most, Math.max(least, Math.floor((mostBytes - taken) / 4))),
     /** Null where there is no room. */
-    tryTake: (bytes: number): Lease | null =>
-      waiting.length === 0 && taken + bytes <= mostBytes ? lease(bytes) : null,
+    tryTake,
     /** Null where there was no room within the time. */
     take(bytes: number, waitMs: number): Promise<Lease | null> {
-      const now = this.tryTake(bytes)
+      const now = tryTake(bytes)
       if (now) return Promise.resolve(now)
       return new Promise((resolve) => {
         const waiter = {
@@ -57,6 +58,7 @@ export const createByteBudget = (mostBytes: number) => {
           resolve(null)
         }, waitMs)
         waiting.push(waiter)
+        serve()
       })
     },
   }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { ByteBudget } from './byte-budget.ts'
 import { readFrames } from './frames.ts'
-import { KAFKA_LIMITS } from './limits.ts'
+import type { KafkaLimits } from './limits.ts'
 import type { KafkaMetrics } from './metrics.ts'
 import { Refusal } from './refusal.ts'
 import type { Answer, KafkaService, Session } from './service.ts'
@@ -16,6 +16,7 @@ interface Dependencies {
   budget: ByteBudget
   metrics: KafkaMetrics
   logger: Logger
+  limits: KafkaLimits
   /** Whether the client has to say who it is. */
   hasUsers: boolean
 }
@@ -53,7 +54,7 @@ const send = (socket: Socket, { parts }: Answer): Promise<void> =>
  */
 export const serveConnection = (
   socket: Socket,
-  { service, budget, metrics, logger, hasUsers }: Dependencies,
+  { service, budget, metrics, logger, limits, hasUsers }: Dependencies,
 ): Session => {
   const closed = new AbortController()
   const session: Session = {
@@ -74,10 +75,10 @@ export const serveConnection = (
   const request = createTimer(slow)
   const answering = createTimer(slow)
   const login = createTimer(slow)
-  if (hasUsers) login.start('it did not say who it is', KAFKA_LIMITS.loginMs)
+  if (hasUsers) login.start('it did not say who it is', limits.loginMs)
   socket.setNoDelay(true)
   socket.setKeepAlive(true, 30_000)
-  socket.setTimeout(KAFKA_LIMITS.idleMs, () => end('it was idle'))
+  socket.setTimeout(limits.idleMs, () => end('it was idle'))
   socket.on('error', () => undefined)
   socket.on('close', () => {
     closed.abort()
@@ -91,7 +92,7 @@ export const serveConnection = (
     if (session.user !== undefined) login.stop()
     if (!made) return
     metrics.sent(made.bytes)
-    answering.start('it reads too slowly', KAFKA_LIMITS.answerMs)
+    answering.start('it reads too slowly', limits.answerMs)
     try {
       await send(socket, made)
     } finally {
@@ -102,10 +103,10 @@ export const serveConnection = (
   }
   const onPart = (isWhole: boolean): void => {
     if (isWhole) request.stop()
-    else request.start('its request did not come to an end', KAFKA_LIMITS.requestMs)
+    else request.start('its request did not come to an end', limits.requestMs)
   }
   const run = async (): Promise<void> => {
-    for await (const { data, lease } of readFrames(socket, budget, onPart)) {
+    for await (const { data, lease } of readFrames(socket, budget, limits, onPart)) {
       try {
         await answer(data)
       } finally {

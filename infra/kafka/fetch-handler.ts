@@ -3,7 +3,7 @@ import type { Catalog } from './catalog.ts'
 import { ERROR } from './codes.ts'
 import type { FetchedPartition, FetchedTopic, FetchPosition, FetchRequest } from './fetch.ts'
 import { linesOfTenant } from './frame-lines.ts'
-import { KAFKA_LIMITS } from './limits.ts'
+import type { KafkaLimits } from './limits.ts'
 import type { KafkaMetrics } from './metrics.ts'
 import { encodeRecord, encodeSkip, type RecordEntry } from './record-batch.ts'
 import type { Slice, TopicPartition } from './topic-partition.ts'
@@ -30,6 +30,7 @@ interface Dependencies {
   catalog: Catalog
   budget: ByteBudget
   metrics: Pick<KafkaMetrics, 'records'>
+  limits: KafkaLimits
 }
 
 interface Round {
@@ -64,7 +65,7 @@ const batchesOf = (entries: readonly RecordEntry[], offset: number, next: number
   return batches
 }
 
-export const createFetchHandler = ({ catalog, budget, metrics }: Dependencies) => {
+export const createFetchHandler = ({ catalog, budget, metrics, limits }: Dependencies) => {
   const nothing = (position: FetchPosition, error: FetchedPartition['error'], end = -1): FetchedPartition => ({
     partition: position.partition,
     error,
@@ -156,14 +157,14 @@ export const createFetchHandler = ({ catalog, budget, metrics }: Dependencies) =
 
   /** The lease is for the answer's bytes: the caller releases it when they are sent. */
   return async (request: FetchRequest, reader: Reader): Promise<{ topics: FetchedTopic[]; lease: Lease | null }> => {
-    const until = performance.now() + clamp(request.maxWaitMs, 0, KAFKA_LIMITS.waitMs)
+    const until = performance.now() + clamp(request.maxWaitMs, 0, limits.waitMs)
     const left = (): number => Math.max(0, until - performance.now())
-    const most = clamp(request.maxBytes, 1, KAFKA_LIMITS.responseBytes)
+    const most = clamp(request.maxBytes, 1, limits.responseBytes)
     const least = clamp(request.minBytes, 0, most)
     for (;;) {
       const change = watch(request, reader.user, reader.closed)
       try {
-        const bytes = budget.share(most, Math.min(most, KAFKA_LIMITS.leastShareBytes))
+        const bytes = budget.share(most, Math.min(most, limits.leastShareBytes))
         const lease = await budget.take(bytes, left())
         if (!lease) return { topics: (await readAll(request, reader, 0)).topics, lease: null }
         const round = await readAll(request, reader, bytes).catch((error: unknown) => {

@@ -1,5 +1,5 @@
 import type { ByteBudget, Lease } from './byte-budget.ts'
-import { KAFKA_LIMITS } from './limits.ts'
+import type { KafkaLimits } from './limits.ts'
 import { Malformed, Refusal } from './refusal.ts'
 
 /** The fields that every request begins with. */
@@ -18,6 +18,7 @@ export interface RequestFrame {
 export async function* readFrames(
   chunks: AsyncIterable<Buffer>,
   budget: ByteBudget,
+  { requestBytes }: Pick<KafkaLimits, 'requestBytes'>,
   onPart: (isWhole: boolean) => void,
 ): AsyncGenerator<RequestFrame> {
   const length = Buffer.alloc(LENGTH_BYTES)
@@ -34,10 +35,8 @@ export async function* readFrames(
           read += copied
           if (lengthAt < LENGTH_BYTES) continue
           const bytes = length.readInt32BE()
-          if (bytes < LEAST_BYTES || bytes > KAFKA_LIMITS.requestBytes) {
-            throw new Malformed(
-              `expected a request of ${LEAST_BYTES} to ${KAFKA_LIMITS.requestBytes} bytes, found ${bytes}`,
-            )
+          if (bytes < LEAST_BYTES || bytes > requestBytes) {
+            throw new Malformed(`expected a request of ${LEAST_BYTES} to ${requestBytes} bytes, found ${bytes}`)
           }
           const lease = budget.tryTake(bytes)
           if (!lease) throw new Refusal('memory', 'there is no memory for its request now')

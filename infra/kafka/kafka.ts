@@ -84,7 +84,8 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
   )
   await Promise.all(feeds.map(({ opened }) => opened))
 
-  const budget = createByteBudget(KAFKA_LIMITS.bytesInFlight)
+  const limits = KAFKA_LIMITS
+  const budget = createByteBudget(limits.bytesInFlight)
   const metrics = createKafkaMetrics(registry)
   const names = TOPICS.map(({ name }) => name)
   let { port } = options
@@ -96,9 +97,10 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
     users,
     budget,
     metrics,
+    limits,
   })
   const hasUsers = users !== null
-  const server = await startKafkaServer({ host, port, tls, service, budget, metrics, logger, hasUsers })
+  const server = await startKafkaServer({ host, port, tls, service, budget, metrics, logger, limits, hasUsers })
   port = server.port
   registerKafkaGauges(registry, gaugesOf(feeds, server, { bytesInFlight: budget.taken, cacheBytes: cache.bytes }))
   return {

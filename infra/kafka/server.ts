@@ -2,7 +2,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer } from 'node:tls'
 import type { ByteBudget } from './byte-budget.ts'
 import { serveConnection } from './connection.ts'
-import { KAFKA_LIMITS } from './limits.ts'
+import type { KafkaLimits } from './limits.ts'
 import type { KafkaMetrics } from './metrics.ts'
 import type { KafkaService, Session } from './service.ts'
 
@@ -27,6 +27,7 @@ interface KafkaServerOptions {
   budget: ByteBudget
   metrics: KafkaMetrics
   logger: Logger
+  limits: KafkaLimits
   hasUsers: boolean
 }
 
@@ -37,7 +38,7 @@ export interface KafkaServer {
 }
 
 export const startKafkaServer = async (options: KafkaServerOptions): Promise<KafkaServer> => {
-  const { host, port, tls, metrics, logger } = options
+  const { host, port, tls, metrics, logger, limits } = options
   const sessions = new Map<Socket, Session>()
   /** Those in the middle of a TLS handshake as well. */
   const sockets = new Set<Socket>()
@@ -46,14 +47,14 @@ export const startKafkaServer = async (options: KafkaServerOptions): Promise<Kaf
     socket.on('close', () => sessions.delete(socket))
   }
   const server: Server = tls
-    ? createTlsServer({ ...tls, minVersion: 'TLSv1.2', handshakeTimeout: KAFKA_LIMITS.loginMs }, serve)
+    ? createTlsServer({ ...tls, minVersion: 'TLSv1.2', handshakeTimeout: limits.loginMs }, serve)
     : createServer(serve)
   server.on('tlsClientError', (error: Error) => logger.info({ why: error.message }, 'a TLS handshake failed'))
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
   })
-  server.maxConnections = KAFKA_LIMITS.connections
+  server.maxConnections = limits.connections
   server.on('drop', () => metrics.refused('connections'))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)

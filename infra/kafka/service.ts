@@ -5,6 +5,7 @@ import { API, ERROR, type Supported, supportedApis } from './codes.ts'
 import { readFetchRequest, writeFetch } from './fetch.ts'
 import { createFetchHandler, type ReadPlace } from './fetch-handler.ts'
 import { writeCoordinatorRefusal } from './find-coordinator.ts'
+import type { KafkaLimits } from './limits.ts'
 import { readListOffsetsRequest, writeListOffsets } from './list-offsets.ts'
 import { type BrokerAddress, readMetadataRequest, writeMetadata } from './metadata.ts'
 import type { KafkaMetrics } from './metrics.ts'
@@ -51,6 +52,7 @@ interface Dependencies {
   users: Users | null
   budget: ByteBudget
   metrics: KafkaMetrics
+  limits: KafkaLimits
 }
 
 const WRONG = 'wrong name or password'
@@ -76,9 +78,9 @@ const framed = (body: WireWriter): Pick<Answer, 'parts' | 'bytes'> => {
 
 /** Answers requests; knows nothing of sockets. Rejects with Refusal for what ends a connection without an answer. */
 export const createKafkaService = (dependencies: Dependencies) => {
-  const { catalog, addresses, node, clusterId, users, budget, metrics } = dependencies
+  const { catalog, addresses, node, clusterId, users, budget, metrics, limits } = dependencies
   const supported = supportedApis(users !== null)
-  const fetch = createFetchHandler({ catalog, budget, metrics })
+  const fetch = createFetchHandler({ catalog, budget, metrics, limits })
 
   const login = async (session: Session, credentials: Credentials): Promise<boolean> => {
     const user = (await users?.find(credentials)) ?? null
