@@ -121,9 +121,14 @@ export const brokerContract = (name: string, open: OpenBroker): void => {
 
     it('give a batch of messages from a sequence on', async () => {
       for (const data of ['a', 'b', 'c']) await log(data)
-      const found: string[] = []
-      for await (const message of broker.batch(LOG, 2, 5)) found.push(decoder.decode(message.data))
-      expect(found).toEqual(['b', 'c'])
+      const read = async (sequence: number) => {
+        const found: string[] = []
+        for await (const message of broker.batch(LOG, sequence, 5)) found.push(decoder.decode(message.data))
+        return found
+      }
+      expect([await read(2), await read(4)]).toEqual([['b', 'c'], []])
+      await broker.purge(LOG, 'user_events.0')
+      expect(await read(1)).toEqual([])
     })
 
     it('give of a batch those of a filter, and end it with so many bytes', async () => {

@@ -1,5 +1,7 @@
 import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream'
 
+/** There is no message there: an answer as any other. */
+const NONE = 404
 /** A connection that goes in the middle of an answer leaves it without an end. */
 const STALL_MS = 5_000
 
@@ -10,6 +12,8 @@ interface Query {
   max_bytes?: number
 }
 
+const isNone = (error: unknown): boolean => (error as { code?: number } | undefined)?.code === NONE
+
 /**
  * Messages of one direct get. The library's own iterator keeps its subscription for ever, and waits without end for an
  * answer that broke off; with a callback it gives the subscription back.
@@ -19,7 +23,7 @@ export async function* readBatch(jsm: JetStreamManager, stream: string, query: Q
   let over: { error?: unknown } | undefined
   let wake: () => void = () => undefined
   const callback = (done: { err?: unknown } | null, message: StoredMsg): void => {
-    if (done) over ??= { error: done.err }
+    if (done) over ??= { error: isNone(done.err) ? undefined : done.err }
     else queue.push(message)
     wake()
   }
