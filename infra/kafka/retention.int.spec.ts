@@ -150,7 +150,7 @@ test.each(['user_events_0', 'KV_window_state_0'])(
     // As many messages as before: by its sequences nobody could tell.
     for (let i = 0; stream === 'user_events_0' && i < 4; i++) await writer.frame(lineOf(`other${i}`))
     expect(await errorAt('user_events', 1)).toBe(CORRUPT)
-  expect(await errorAt('user_events', 4)).toBe(CORRUPT)
+    expect(await errorAt('user_events', 4)).toBe(CORRUPT)
     expect(kafka.problems().join()).toContain(`${stream} was made anew`)
     await reopen()
     expect((await client.metadata(null)).clusterId).not.toBe(clusterId)
