@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { findNatsServer } from '#infra/nats/binary.ts'
 import { ensureChromium } from '#infra/testing/chromium.ts'
 import { ensureJava } from '#infra/testing/java.ts'
+import { ensureKcat } from '#infra/testing/kcat.ts'
 import { ensurePython } from '#infra/testing/python.ts'
 
 const VITEST = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url))
@@ -26,8 +27,10 @@ const prepare = async (): Promise<NodeJS.ProcessEnv> => {
   const server = await findNatsServer({ env: process.env, say })
   const env = { ...process.env, PATH: `${dirname(server)}:${process.env.PATH}` }
   if (!ensurePython(process.env, say)) say('no python3 was found: install one; the fuzz of JSON readers is skipped')
+  if (!ensureKcat(process.env, say))
+    say('no kcat was found: install one; the tests of the Kafka server with it are skipped')
   const noJava = await ensureJava(process.env, say)
-  if (noJava) say(`${noJava}; the tests with Druid are skipped`)
+  if (noJava) say(`${noJava}; the tests with Druid and the Java client of Kafka are skipped`)
   const chromium = ensureChromium(process.env, say)
   if (chromium) return { ...env, MILLRACE_CHROMIUM: chromium }
   say('no Chromium was found: install one, or name it with MILLRACE_CHROMIUM; the browser tests are skipped')

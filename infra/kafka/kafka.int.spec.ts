@@ -1,4 +1,6 @@
+import { Registry } from 'prom-client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { until } from '#infra/testing/until.ts'
 import { openClient } from './fixtures/client.ts'
 import { lineOf, openKafka, startDeployment, type TestDeployment } from './fixtures/deployment.ts'
 import type { Kafka } from './kafka.ts'
@@ -80,4 +82,30 @@ test('aggregates are served as they are, and for Druid as flat rows with a posit
     [first + 1, 'minly'],
     [head - 1, 'position'],
   ])
+})
+
+test('what it serves and how far its readers are is measured', async () => {
+  const { nats, writer } = deployment
+  const registry = new Registry()
+  const measured = await openKafka(nats, { registry })
+  using client = await openClient(measured.port)
+  await writer.commit({ to: await writer.frame(A) })
+  const end = (await nats.broker.range('user_events_0')).last + 1
+  await until('it is settled', async () => (await client.listOffset('user_events', 0, -1)).offset === end)
+  await client.fetch([{ topic: 'user_events', partition: 0, offset: end - 1 }])
+  const values = Object.fromEntries(
+    (await registry.metrics())
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'))
+      .map((line) => line.split(' ')),
+  )
+  expect(values).toMatchObject({
+    'millrace_kafka_requests_total{api="Fetch"}': '1',
+    'millrace_kafka_records_total{topic="user_events"}': '1',
+    'millrace_kafka_end_offset{topic="user_events",partition="0"}': String(end),
+    'millrace_kafka_lag_offsets{topic="user_events",partition="0"}': '1',
+    millrace_kafka_connections: '1',
+    millrace_kafka_bytes_in_flight: expect.stringMatching(/^\d+$/),
+  })
+  await measured.close()
 })

@@ -1,4 +1,4 @@
-import { type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto'
+import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { z } from 'zod'
@@ -45,6 +45,16 @@ const isRight = async (password: string, hash: string): Promise<boolean> => {
     maxmem: MOST_SCRYPT_BYTES,
   })
   return timingSafeEqual(wanted, found)
+}
+
+const COST = { cost: 16_384, blockSize: 8, parallelization: 1 }
+
+/** For a file of users. */
+export const hashPassword = async (password: string): Promise<string> => {
+  const salt = randomBytes(16)
+  const key = await derive(password, salt, 32, COST)
+  const { cost, blockSize, parallelization } = COST
+  return `scrypt$${cost}$${blockSize}$${parallelization}$${salt.toString('base64')}$${key.toString('base64')}`
 }
 
 /** A hash that no password has: a name that there is none of takes as long as one that there is. */
