@@ -1,6 +1,7 @@
 import { type EventLine, fieldReader } from './event.ts'
 import { type Measure, type Measured, measureOf } from './measures.ts'
-import { type Condition, type MetricDefinition, sliceSizes } from './metric.ts'
+import { type Condition, type MeasureSpec, type MetricDefinition, sliceSizes } from './metric.ts'
+import { ScannedLine } from './scan/scanned-line.ts'
 import { shortText } from './short-text.ts'
 import { compareText } from './text-order.ts'
 
@@ -70,6 +71,16 @@ const conjunction = (conditions: readonly ((line: EventLine) => boolean)[]): ((l
   return (line) => conditions.every((condition) => condition(line))
 }
 
+const measuredReader = ({ kind, field }: MeasureSpec, measure: Measure): CompiledMetric['read'] => {
+  if (field === undefined) return () => measure.read(undefined)
+  const read = fieldReader(field)
+  // Users are what is mostly counted so: their ids need not become texts.
+  if (kind === 'UNIQUES' && field === 'user') {
+    return (line) => (line instanceof ScannedLine ? line.userHash : measure.read(read(line)))
+  }
+  return (line) => measure.read(read(line))
+}
+
 export const compileMetric = (definition: MetricDefinition): CompiledMetric => {
   const conditions = definition.where.map((condition) => {
     const read = fieldReader(condition.field)
@@ -77,14 +88,12 @@ export const compileMetric = (definition: MetricDefinition): CompiledMetric => {
     return (line: EventLine) => test(read(line))
   })
   const measure = measureOf(definition.measure)
-  const { field } = definition.measure
-  const measured = field === undefined ? () => undefined : fieldReader(field)
   return {
     definition,
     sizes: sliceSizes(definition),
     measure,
     matches: conjunction(conditions),
-    read: (line) => measure.read(measured(line)),
+    read: measuredReader(definition.measure, measure),
     dims: dimensionsReader(definition.dimensions),
   }
 }

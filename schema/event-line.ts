@@ -6,16 +6,23 @@ import { isName } from './subjects.ts'
 /** Names of sources: `live`, imports, replays. */
 export const SOURCE_PATTERN = /^[a-z0-9][a-z0-9._:-]{0,127}$/
 
-/** Longer than the door lets anything become, shorter than what a checkpoint's message or a dead letter can hold. */
-const LINE_CHARS = 65_536
-/** The event is the second level of its line. */
-const LINE_DEPTH = LIMITS.jsonDepth + 1
-/** 1970-01-01T00:01Z: minute 0 is none. 9999-12-31: what every store can hold. */
-const [EARLIEST_MS, LATEST_MS] = [60_000, 253_402_300_799_999]
-const MOST_SCHEMA = 2 ** 31 - 1
+/** What every store, subject and checkpoint can hold. */
+export const LINE_BOUNDS = {
+  /** Longer than the door lets anything become, shorter than what a checkpoint's message or a dead letter can hold. */
+  chars: 65_536,
+  /** The event is the second level of its line. */
+  depth: LIMITS.jsonDepth + 1,
+  /** 1970-01-01T00:01Z: minute 0 is none. */
+  earliestMs: 60_000,
+  /** 9999-12-31. */
+  latestMs: 253_402_300_799_999,
+  schema: 2 ** 31 - 1,
+} as const
 
 const isTime = (value: unknown): boolean =>
-  Number.isSafeInteger(value) && (value as number) >= EARLIEST_MS && (value as number) <= LATEST_MS
+  Number.isSafeInteger(value) &&
+  (value as number) >= LINE_BOUNDS.earliestMs &&
+  (value as number) <= LINE_BOUNDS.latestMs
 
 const isText = (value: unknown, chars: number): boolean =>
   typeof value === 'string' && value.length > 0 && value.length <= chars
@@ -60,7 +67,7 @@ const serverProblem = (line: EventLine): string | null => {
   if (!isTime(line.time) || !isTime(line.receivedAt))
     return 'expected time and receivedAt in milliseconds, 1970 to 9999'
   if (!(typeof line.weight === 'number' && line.weight > 0 && line.weight <= MOST_WEIGHT)) return WEIGHT
-  if (!(Number.isInteger(line.schema) && line.schema >= 0 && line.schema <= MOST_SCHEMA))
+  if (!(Number.isInteger(line.schema) && line.schema >= 0 && line.schema <= LINE_BOUNDS.schema))
     return 'expected schema version'
   const isEnriched = isOptionalText(line.country) && isOptionalText(line.browser)
   if (!(isEnriched && isOptionalText(line.os) && isOptionalText(line.device))) return 'expected enrichment to be text'
@@ -79,7 +86,7 @@ const clientProblem = (e: ClientEvent): string | null => {
 }
 
 const textProblem = (line: EventLine, text: string): string | null => {
-  if (!isShallow(line, LINE_DEPTH)) return DEPTH
+  if (!isShallow(line, LINE_BOUNDS.depth)) return DEPTH
   return text.includes(ESCAPE) ? escapeProblem(line, text) : null
 }
 
@@ -98,7 +105,7 @@ const escapeProblem = (line: EventLine, text: string): string | null => {
  * Its weight is the one that counts (see exactWeight).
  */
 export const readEventLine = (text: string): EventLine | string => {
-  if (text.length > LINE_CHARS) return `expected at most ${LINE_CHARS} characters, found ${text.length}`
+  if (text.length > LINE_BOUNDS.chars) return `expected at most ${LINE_BOUNDS.chars} characters, found ${text.length}`
   let line: EventLine
   try {
     line = JSON.parse(text)

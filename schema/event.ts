@@ -1,3 +1,7 @@
+import { type Hash128, hash128 } from './hash.ts'
+import { PropertyName } from './scan/properties.ts'
+import { ScannedEvent, ScannedLine } from './scan/scanned-line.ts'
+
 /** An event as a client sends it, after the door: only these top-level keys exist. */
 export interface ClientEvent {
   id: string
@@ -70,8 +74,11 @@ export const SESSION_FIELDS = [
 /** What places an event: as the client sent it, never an address, a clock or a gateway's choice. */
 export const eventKey = (event: ClientEvent): string => event.sessionId ?? event.userId ?? event.anonymousId ?? event.id
 
-/** Identity of an event within its tenant and source (each has its own memory of identities). */
-export const identityText = (line: EventLine): string => `${line.key}\u0000${line.e.id}`
+/** Hashes what identifies an event within its tenant and source: each has its own memory of identities. */
+export const hashIdentity = (line: EventLine, seed: Hash128, out: Hash128): void => {
+  if (line instanceof ScannedLine) line.hashIdentity(seed, out)
+  else hash128(`${line.key}\u0000${line.e.id}`, seed, out)
+}
 
 /** Top-level fields that a metric may read; beside them `properties.<path>` and `context.<path>`. */
 export const PLAIN_FIELDS = [
@@ -126,9 +133,17 @@ export const fieldReader = (field: string): ((line: EventLine) => unknown) => {
     root === 'properties' ? ({ e }) => e.properties : ({ e }) => e.context
   const [first] = path
   // What no object inherits is an object's own wherever it is found: the common case, and the fast one.
-  if (path.length === 1 && !(first in Object.prototype)) return (line) => rootOf(line)?.[first]
+  if (path.length === 1 && !(first in Object.prototype)) {
+    if (root === 'properties' && isAscii(first)) {
+      const name = new PropertyName(first)
+      return ({ e }) => (e instanceof ScannedEvent ? e.property(name) : e.properties?.[first])
+    }
+    return (line) => rootOf(line)?.[first]
+  }
   return (line) => readPath(rootOf(line), path)
 }
+
+const isAscii = (text: string): boolean => [...text].every((char) => char < '\x80')
 
 const readPath = (root: unknown, path: readonly string[]): unknown => {
   let value = root

@@ -21,38 +21,40 @@ const fmix = (h: number): number => {
   return h ^ (h >>> 16)
 }
 
-/** Two code units. */
-const word = (text: string, at: number): number => text.charCodeAt(at) | (text.charCodeAt(at + 1) << 16)
+/** Code units of the text that is being hashed. Behind them stand zeros, as far as the last block needs. */
+let units = new Uint16Array(1_024)
+const BLOCK = 8
 
-/** The same about the end, behind which there are zeros. */
-const lastWord = (text: string, at: number): number => {
-  if (at + 1 < text.length) return word(text, at)
-  return at < text.length ? text.charCodeAt(at) : 0
+const reserve = (length: number): void => {
+  if (length + BLOCK > units.length) units = new Uint16Array(2 * (length + BLOCK))
 }
 
-/** Hashes `text` into `out` (4 words). No allocation: it runs for every event. */
-export const hash128 = (text: string, seed: Hash128, out: Hash128): void => {
+/** Two of them. */
+const word = (at: number): number => units[at] | (units[at + 1] << 16)
+
+/** Hashes the first `length` units into `out` (4 words). No allocation: it runs for every event. */
+const hashUnits = (length: number, seed: Hash128, out: Hash128): void => {
   let h1 = seed[0] | 0
   let h2 = seed[1] | 0
   let h3 = seed[2] | 0
   let h4 = seed[3] | 0
-  const length = text.length
-  const whole = length - (length % 8)
-  for (let i = 0; i < whole; i += 8) {
-    h1 ^= Math.imul(rotl(Math.imul(word(text, i), C1), 15), C2)
+  const whole = length - (length % BLOCK)
+  for (let i = 0; i < whole; i += BLOCK) {
+    h1 ^= Math.imul(rotl(Math.imul(word(i), C1), 15), C2)
     h1 = (Math.imul((rotl(h1, 19) + h2) | 0, 5) + 0x561ccd1b) | 0
-    h2 ^= Math.imul(rotl(Math.imul(word(text, i + 2), C2), 16), C3)
+    h2 ^= Math.imul(rotl(Math.imul(word(i + 2), C2), 16), C3)
     h2 = (Math.imul((rotl(h2, 17) + h3) | 0, 5) + 0x0bcaa747) | 0
-    h3 ^= Math.imul(rotl(Math.imul(word(text, i + 4), C3), 17), C4)
+    h3 ^= Math.imul(rotl(Math.imul(word(i + 4), C3), 17), C4)
     h3 = (Math.imul((rotl(h3, 15) + h4) | 0, 5) + 0x96cd1c35) | 0
-    h4 ^= Math.imul(rotl(Math.imul(word(text, i + 6), C4), 18), C1)
+    h4 ^= Math.imul(rotl(Math.imul(word(i + 6), C4), 18), C1)
     h4 = (Math.imul((rotl(h4, 13) + h1) | 0, 5) + 0x32ac3b17) | 0
   }
   if (whole < length) {
-    h4 ^= Math.imul(rotl(Math.imul(lastWord(text, whole + 6), C4), 18), C1)
-    h3 ^= Math.imul(rotl(Math.imul(lastWord(text, whole + 4), C3), 17), C4)
-    h2 ^= Math.imul(rotl(Math.imul(lastWord(text, whole + 2), C2), 16), C3)
-    h1 ^= Math.imul(rotl(Math.imul(lastWord(text, whole), C1), 15), C2)
+    units.fill(0, length, whole + BLOCK)
+    h4 ^= Math.imul(rotl(Math.imul(word(whole + 6), C4), 18), C1)
+    h3 ^= Math.imul(rotl(Math.imul(word(whole + 4), C3), 17), C4)
+    h2 ^= Math.imul(rotl(Math.imul(word(whole + 2), C2), 16), C3)
+    h1 ^= Math.imul(rotl(Math.imul(word(whole), C1), 15), C2)
   }
   const bytes = length * 2
   h1 ^= bytes
@@ -74,6 +76,32 @@ export const hash128 = (text: string, seed: Hash128, out: Hash128): void => {
   out[3] = h4 + h1
 }
 
+/** Hashes `text` into `out` (4 words). */
+export const hash128 = (text: string, seed: Hash128, out: Hash128): void => {
+  const { length } = text
+  reserve(length)
+  for (let i = 0; i < length; i++) units[i] = text.charCodeAt(i)
+  hashUnits(length, seed, out)
+}
+
+/** The same of `first`, NUL and `second` as one text, where both stand in bytes of ASCII. */
+export const hashAscii128 = (
+  data: Uint8Array,
+  firstStart: number,
+  firstEnd: number,
+  secondStart: number,
+  secondEnd: number,
+  seed: Hash128,
+  out: Hash128,
+): void => {
+  reserve(firstEnd - firstStart + 1 + secondEnd - secondStart)
+  let length = 0
+  for (let at = firstStart; at < firstEnd; at++) units[length++] = data[at]
+  units[length++] = 0
+  for (let at = secondStart; at < secondEnd; at++) units[length++] = data[at]
+  hashUnits(length, seed, out)
+}
+
 const ZERO_SEED: Hash128 = new Uint32Array(4)
 const scratch: Hash128 = new Uint32Array(4)
 
@@ -83,8 +111,18 @@ export const partitionOf = (tenant: string, key: string, partitions: number): nu
   return scratch[0] % partitions
 }
 
+const memberOf = (hash: Hash128): number => (hash[0] & 0x1fffff) * 0x1_0000_0000 + hash[1]
+
 /** A member of a set of uniques as an integer below 2^53, exact in JSON and in a double. */
 export const memberHash = (value: string): number => {
   hash128(value, ZERO_SEED, scratch)
-  return (scratch[0] & 0x1fffff) * 0x1_0000_0000 + scratch[1]
+  return memberOf(scratch)
+}
+
+/** The same of a text that stands in bytes of ASCII. */
+export const memberHashOfAscii = (data: Uint8Array, start: number, end: number): number => {
+  reserve(end - start)
+  for (let at = start; at < end; at++) units[at - start] = data[at]
+  hashUnits(end - start, ZERO_SEED, scratch)
+  return memberOf(scratch)
 }

@@ -1,7 +1,7 @@
 import type { FoldedRow, SessionRow } from '#schema/checkpoint.ts'
 import { type CompiledMetric, compileMetric } from '#schema/compile-metric.ts'
 import type { EventLine } from '#schema/event.ts'
-import type { Measure } from '#schema/measures.ts'
+import type { Measured } from '#schema/measures.ts'
 import { type MetricDefinition, sessionGaps } from '#schema/metric.ts'
 import { type SeriesName, SeriesNames } from './series-names.ts'
 import { SessionStore } from './sessions.ts'
@@ -11,7 +11,7 @@ import { SliceStore } from './slices.ts'
 export interface Prepared {
   metric: ActiveMetric
   series: SeriesName
-  value: ReturnType<Measure['read']>
+  value: Measured
 }
 
 /** What has changed since the last checkpoint. */
@@ -48,16 +48,10 @@ export class ActiveMetric {
   }
 
   /** Never throws. */
-  add(
-    { source, key: session, time, weight }: EventLine,
-    prepared: Prepared,
-    watermark: number,
-    storedAt: number,
-  ): void {
-    const { series, value } = prepared
-    const { dims } = series
+  add(line: EventLine, { series, value }: Prepared, watermark: number, storedAt: number): void {
+    const { time, weight } = line
     for (const store of this.stores) store.add(time, series, value, weight, watermark, storedAt)
-    for (const store of this.sessions) store.add({ source, session, time, dims, value, weight, watermark })
+    if (this.sessions.length > 0) this.addToSessions(line, series, value, watermark)
   }
 
   take(tenant: string): Changes {
@@ -80,6 +74,15 @@ export class ActiveMetric {
   evict(endedBefore: number, touchedBefore: number): void {
     for (const store of this.stores) store.evict(endedBefore, touchedBefore)
     this.names.forget()
+  }
+
+  private addToSessions(
+    { source, key: session, time, weight }: EventLine,
+    { dims }: SeriesName,
+    value: Measured,
+    watermark: number,
+  ): void {
+    for (const store of this.sessions) store.add({ source, session, time, dims, value, weight, watermark })
   }
 
   /** Whether some window may end after `time`. */

@@ -50,9 +50,13 @@ const readable = (lines: readonly string[]): EventLine[] =>
   })
 
 /** Dead letters of the unreadable lines of a frame: they name no tenant, its headers say whose they are. */
-export const deadLines = (unreadable: readonly UnreadableLine[], frame: readonly string[], message: LogMessage) => {
+export const deadLines = (
+  unreadable: readonly UnreadableLine[],
+  frame: () => readonly string[],
+  message: LogMessage,
+) => {
   if (unreadable.length === 0) return []
-  const owners = ownersOf(unreadable.length, readable(frame), message.received ?? [], message.storedAt)
+  const owners = ownersOf(unreadable.length, readable(frame()), message.received ?? [], message.storedAt)
   return unreadable.map(({ index, text, reason }, i) => {
     const { tenant, minute, certain } = owners[i]
     const why = `the line is no event that this version can read: ${reason}`

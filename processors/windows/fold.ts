@@ -12,11 +12,11 @@ import {
 } from '#schema/checkpoint.ts'
 import { readControl } from '#schema/control.ts'
 import type { EventLine } from '#schema/event.ts'
-import { readEventLine } from '#schema/event-line.ts'
 import type { ControlRecord, LogMessage, Marker } from '#schema/frame.ts'
-import { linesOfFrame } from '#schema/frame-lines.ts'
 import type { Hash128 } from '#schema/hash.ts'
 import { receivedMinute, type Settled } from '#schema/ledger.ts'
+import { FrameReader } from '#schema/scan/frame-reader.ts'
+import { wholeLine } from '#schema/scan/scanned-line.ts'
 import type { Prepared } from './active-metric.ts'
 import { deadControl, deadLetter, deadLines, type UnreadableLine } from './dead-letter.ts'
 import { type Judge, judgeByMemory } from './judge.ts'
@@ -58,6 +58,7 @@ export class PartitionFold {
   sequence: number
   readonly tenants = new Map<string, TenantFold>()
   private readonly judge: Judge
+  private readonly reader = new FrameReader()
   private sealedTo: number
   private late: { tenant: string; event: LateEvent }[] = []
   private tally = new Tally()
@@ -251,16 +252,15 @@ export class PartitionFold {
   private frame(message: LogMessage, touched: Set<SourceClock>): void {
     const outcomes: Outcome[] = []
     const unreadable: UnreadableLine[] = []
-    const lines = linesOfFrame(message.data)
+    const { reader } = this
+    reader.open(message.data)
     let index = 0
-    for (const line of lines) {
-      if (line === '') continue
-      const event = readEventLine(line)
-      if (typeof event === 'string') unreadable.push({ index, text: line, reason: event })
+    for (let event = reader.next(); event !== null; event = reader.next()) {
+      if (typeof event === 'string') unreadable.push({ index, text: reader.text, reason: event })
       outcomes.push(typeof event === 'string' ? 'I' : this.event(event, message, index, touched))
       index++
     }
-    for (const { tenant, minute, event } of deadLines(unreadable, lines, message)) {
+    for (const { tenant, minute, event } of deadLines(unreadable, () => reader.lines(), message)) {
       this.tally.count(tenant, minute, 'I')
       this.late.push({ tenant, event })
     }
@@ -284,11 +284,17 @@ export class PartitionFold {
     if (outcome === 'C' && isFoldable) tenant.fold(line, prepared, watermark, message.storedAt)
     if (outcome === 'L') {
       const reason = `older than the watermark by more than the lateness horizon of ${(watermark - closedBefore) / 1000} s`
-      this.late.push({ tenant: line.tenant, event: deadLetter(message, index, 'LATE', reason, watermark, line) })
+      this.late.push({
+        tenant: line.tenant,
+        event: deadLetter(message, index, 'LATE', reason, watermark, wholeLine(line)),
+      })
     }
     if (outcome === 'I') {
       const reason = isFoldable ? 'the event could not be folded when it was settled' : prepared
-      this.late.push({ tenant: line.tenant, event: deadLetter(message, index, 'INVALID', reason, watermark, line) })
+      this.late.push({
+        tenant: line.tenant,
+        event: deadLetter(message, index, 'INVALID', reason, watermark, wholeLine(line)),
+      })
     }
     return this.tally.count(line.tenant, receivedMinute(line.receivedAt), outcome)
   }

@@ -1,6 +1,6 @@
 import type { Outcome } from '#schema/checkpoint.ts'
-import { type EventLine, identityText } from '#schema/event.ts'
-import { type Hash128, hash128 } from '#schema/hash.ts'
+import { type EventLine, hashIdentity } from '#schema/event.ts'
+import type { Hash128 } from '#schema/hash.ts'
 import type { TenantFold } from './tenant.ts'
 import { firstLiveMinute, minuteOf } from './watermark.ts'
 
@@ -29,7 +29,7 @@ export const judgeByMemory = (seed: Hash128): Judge => {
   return ({ line, tenant, closedBefore, isFoldable }) => {
     const identities = tenant.identitiesOf(line.source)
     const forgotten = firstLiveMinute(closedBefore)
-    hash128(identityText(line), seed, hash)
+    hashIdentity(line, seed, hash)
     if (identities.has(hash, forgotten)) return 'D'
     // For everything at once, unlike Flink's rule per window.
     if (line.time < closedBefore) return 'L'

@@ -1,6 +1,7 @@
 import { normalized } from './exact-sum.ts'
 import { type HeavyHitters, mergeHitters, newHitters } from './heavy-hitters.ts'
 import { Registers } from './hyperloglog.ts'
+import { Members } from './members.ts'
 import type { MeasureState, Sketch } from './state.ts'
 import { mergeWeights, type WeightsBy } from './tally.ts'
 import type { Uniques } from './uniques.ts'
@@ -52,7 +53,7 @@ export const stateToJson = ({ n, shed, sum, range, sketch }: MeasureState): Meas
 
 const uniquesFromJson = ({ members, registers }: MeasureJson): Uniques | null => {
   if (!members && !registers) return null
-  const uniques: Uniques = { members: new Set(members), registers: registers ? new Registers() : null }
+  const uniques: Uniques = { members: new Members(members), registers: registers ? new Registers() : null }
   for (const packed of registers ?? []) uniques.registers!.raise(packed)
   return uniques
 }

@@ -1,4 +1,5 @@
 import { estimate, packedRank, RANKS, Registers } from './hyperloglog.ts'
+import { Members } from './members.ts'
 
 /**
  * Members up to which uniques are exact. Each partition keeps so many by name and knows the rest by registers, and so
@@ -9,12 +10,12 @@ export const EXACT_MEMBERS = 1_000
 
 /** Distinct members, by hash (see memberHash). */
 export interface Uniques {
-  members: Set<number>
+  members: Members
   /** Of members that `members` had no room for. */
   registers: Registers | null
 }
 
-export const newUniques = (): Uniques => ({ members: new Set(), registers: null })
+export const newUniques = (): Uniques => ({ members: new Members(), registers: null })
 
 /** Adds a member to a delta. Only what `total` and `delta` do not say already. */
 export const addMember = (delta: Uniques, member: number, total: Uniques | null): void => {
@@ -24,7 +25,7 @@ export const addMember = (delta: Uniques, member: number, total: Uniques | null)
     return
   }
   const packed = packedRank(member)
-  if (total?.registers && packed % RANKS <= total.registers.rank(Math.floor(packed / RANKS))) return
+  if (total?.registers && packed % RANKS <= total.registers.rank((packed / RANKS) | 0)) return
   delta.registers ??= new Registers()
   delta.registers.raise(packed)
 }
@@ -44,7 +45,7 @@ export const forgetNames = (uniques: Uniques): void => {
   if (!uniques.registers && uniques.members.size <= EXACT_MEMBERS) return
   uniques.registers ??= new Registers()
   for (const member of uniques.members) uniques.registers.raise(packedRank(member))
-  uniques.members = new Set()
+  uniques.members = new Members()
 }
 
 /** Exact up to EXACT_MEMBERS; beyond, an estimate with a standard error of 0.81 %. */

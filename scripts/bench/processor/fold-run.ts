@@ -1,9 +1,8 @@
 import { buildBatch } from '#processors/runtime/batch.ts'
 import { PartitionFold } from '#processors/windows/fold.ts'
 import { type Head, STATE_FORMAT } from '#schema/checkpoint.ts'
-import { readEventLine } from '#schema/event-line.ts'
-import { linesOfFrame } from '#schema/frame-lines.ts'
 import type { MetricDefinition } from '#schema/metric.ts'
+import { FrameReader } from '#schema/scan/frame-reader.ts'
 import { definitionFrames, type Frames } from './frames.ts'
 import { preloadSeries } from './preload.ts'
 
@@ -15,10 +14,12 @@ const SEED = Uint32Array.of(1, 2, 3, 4)
 
 /** Reads every line, and judges none. */
 export const parseAll = (logs: readonly Frames[]): number => {
+  const reader = new FrameReader()
   let events = 0
   for (const frames of logs) {
     for (const { data } of frames) {
-      for (const line of linesOfFrame(data)) if (typeof readEventLine(line) !== 'string') events++
+      reader.open(data)
+      for (let line = reader.next(); line !== null; line = reader.next()) if (typeof line !== 'string') events++
     }
   }
   return events
