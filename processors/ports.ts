@@ -1,3 +1,4 @@
+import type { ArchiveGroup, ArchiveOutcome, ArchivePosition, ArchiveRow } from '#schema/archive.ts'
 import type {
   AggregateRow,
   Clock,
@@ -200,6 +201,12 @@ export interface OutputFeed {
   liveSessions(partition: number): Promise<SegmentSession[]>
 }
 
+/** Settlements of one partition and the frames that they name: what an archive reads. */
+export interface SettledFeed extends Pick<OutputFeed, 'frames'> {
+  /** Settlements of the checkpoints after `afterCheckpoint`, as OutputFeed.read has them. */
+  read(partition: number, afterCheckpoint: number, signal: AbortSignal): AsyncIterable<Settlement | SettlementsGone>
+}
+
 /** What is written together: all of it or nothing. At most one part a partition. */
 export interface OlapBatch {
   parts: OlapPart[]
@@ -301,5 +308,111 @@ export class OutOfSequence extends Error {
   constructor(partition: number, stored: number, after: number) {
     super(`partition ${partition}: the store is at checkpoint ${stored}, the rows start after ${after}`)
     this.name = 'OutOfSequence'
+  }
+}
+
+/** What an object is made of: bytes, or a file of this machine. */
+export type ObjectBody = Uint8Array | { path: string }
+
+export interface ObjectInfo {
+  name: string
+  bytes: number
+  /** Another one after every write: what a compare-and-set compares. */
+  generation: string
+  /** When it was written, milliseconds since 1970 by the store's clock. */
+  at: number
+}
+
+/**
+ * Objects under names of `/`-separated parts. An object appears whole or not at all, and once a write was acknowledged it
+ * is durable and every reader sees it. Whatever is not answered in time rejects; nobody then knows whether it happened.
+ */
+export interface ObjectStore {
+  /** Where it is, in words. */
+  readonly place: string
+  /**
+   * Writes where there is no object of that name (`generation` null), or where there is the one of that generation.
+   * Otherwise rejects with ObjectConflict and changes nothing. The body's CRC-32C is compared with what was stored.
+   */
+  put(name: string, body: ObjectBody, generation: string | null): Promise<ObjectInfo>
+  /** The whole object in memory; null where there is none. */
+  get(name: string): Promise<{ info: ObjectInfo; data: Uint8Array } | null>
+  /** Copies it into a file; rejects with ObjectMissing where there is none. */
+  fetch(name: string, path: string): Promise<void>
+  info(name: string): Promise<ObjectInfo | null>
+  /** CRC-32C of the bytes that are stored, as ArchiveFile has it; rejects with ObjectMissing. */
+  checksum(name: string): Promise<string>
+  /** Objects whose names begin so, by name. */
+  list(prefix: string): AsyncIterable<ObjectInfo>
+  /** Nothing happens where there is none. */
+  delete(name: string): Promise<void>
+}
+
+/** There is another object under this name than the writer took for granted. */
+export class ObjectConflict extends Error {
+  constructor(name: string) {
+    super(`${name} is there already, or has changed`)
+    this.name = 'ObjectConflict'
+  }
+}
+
+export class ObjectMissing extends Error {
+  constructor(name: string) {
+    super(`${name} is not there`)
+    this.name = 'ObjectMissing'
+  }
+}
+
+/** A file of rows that is ready to be stored. */
+export interface EncodedFile {
+  body: ObjectBody
+  rows: number
+  bytes: number
+  crc32c: string
+  /** Lets go of what it takes on this machine. */
+  discard(): Promise<void>
+}
+
+/** Rows of one chunk on their way into files, by group. */
+export interface ChunkRows {
+  add(group: ArchiveGroup, rows: readonly ArchiveRow[]): Promise<void>
+  /** The rows of a group as one file, in the files' order; the same rows give the same bytes, as far as one version goes. */
+  encode(group: ArchiveGroup): Promise<EncodedFile>
+  discard(): Promise<void>
+}
+
+/** Makes files of rows and reads them again. */
+export interface ArchiveFiles {
+  chunk(): Promise<ChunkRows>
+  /** The rows of these objects as one file. */
+  merge(outcome: ArchiveOutcome, names: readonly string[]): Promise<EncodedFile>
+  /** How many rows the object has, and how many of the file's it lacks. */
+  compare(name: string, file: EncodedFile): Promise<{ rows: number; lacking: number }>
+}
+
+/** Reads counted events back. */
+export interface ArchiveReader {
+  /** Lines of the messages from..to of a partition, in order, as far as the archive has them. */
+  counted(partition: number, from: number, to: number): AsyncIterable<RawLines>
+}
+
+/** A partition's position with the revision that the next compare-and-set expects (0: there is none). */
+export interface StoredPosition {
+  position: ArchivePosition
+  revision: number
+}
+
+/** Where the archive stands in each partition. */
+export interface ArchiveBook {
+  read(partition: number): Promise<StoredPosition>
+  /** Compare-and-set; answers the new revision. Rejects with PositionMoved where somebody else has written. */
+  write(partition: number, position: ArchivePosition, revision: number): Promise<number>
+}
+
+/** Somebody else has moved the archive's position. */
+export class PositionMoved extends Error {
+  constructor(partition: number) {
+    super(`partition ${partition}: another process has moved the archive's position`)
+    this.name = 'PositionMoved'
   }
 }

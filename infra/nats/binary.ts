@@ -41,7 +41,8 @@ const versionSuffices = (version: string): boolean => {
   return major > LOWEST[0] || (major === LOWEST[0] && minor >= LOWEST[1])
 }
 
-const onPath = async (name: string, env: FindOptions['env']): Promise<string | null> => {
+/** Path of an executable of this name. */
+export const onPath = async (name: string, env: FindOptions['env']): Promise<string | null> => {
   for (const folder of (env.PATH ?? '').split(delimiter).filter(Boolean)) {
     const file = join(folder, name)
     if (await isExecutable(file)) return file
@@ -56,7 +57,7 @@ const isExecutable = (file: string): Promise<boolean> =>
   )
 
 /** Per user, so that a second clone need not build again. */
-const cacheFolder = (env: FindOptions['env']): string =>
+export const cacheFolder = (env: FindOptions['env']): string =>
   join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'millrace')
 
 const cachedFile = (env: FindOptions['env']): string => join(cacheFolder(env), `nats-server-${PINNED}`)
