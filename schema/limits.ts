@@ -61,6 +61,8 @@ export const RETENTION = {
   sessionAggs: 365 * DAY_MS,
   corrections: 90 * DAY_MS,
   ledger: 365 * DAY_MS,
+  /** Of events in the archive, by when they were received: the default of --archive-days. */
+  archive: 365 * DAY_MS,
   /** Of markers in the OLAP store: only their arrival matters. */
   markers: DAY_MS / 24,
   /** Of windows in KV and in live views: shorter than an hour, and the others. See liveRetention. */
@@ -71,7 +73,15 @@ export const RETENTION = {
 /** What an operator may keep longer or shorter than RETENTION says; milliseconds. */
 export type Kept = Pick<
   Record<keyof typeof RETENTION, number>,
-  'log' | 'settlements' | 'aggregates' | 'lateEvents' | 'rawEvents' | 'minlyAggs' | 'hourlyAggs' | 'sessionAggs'
+  | 'log'
+  | 'settlements'
+  | 'aggregates'
+  | 'lateEvents'
+  | 'rawEvents'
+  | 'minlyAggs'
+  | 'hourlyAggs'
+  | 'sessionAggs'
+  | 'archive'
 >
 
 const HOUR_MS = 3_600_000

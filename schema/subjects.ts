@@ -35,6 +35,8 @@ export const BUCKETS = {
   metrics: 'metrics',
   /** Keys `partition-<p>`, `storage`, `member-<owner>`: leases and heartbeats. */
   leases: 'leases',
+  /** Key `partition-<p>`: ArchivePosition. */
+  archive: 'archive',
 } as const
 
 /** Core NATS subjects of reports (nothing durable hangs on them). */

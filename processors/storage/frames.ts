@@ -27,7 +27,7 @@ const gaps = ({ from, to }: Range, covered: readonly Range[]): Range[] => {
   return found
 }
 
-export const readSettled = async (feed: OutputFeed, settlement: Settlement): Promise<SettledFrames> => {
+export const readSettled = async (feed: Pick<OutputFeed, 'frames'>, settlement: Settlement): Promise<SettledFrames> => {
   const { partition, from, to, missing: neverRead = [] } = settlement
   const messages: LogMessage[] = []
   if (from <= to) for await (const message of feed.frames(partition, from, to)) messages.push(message)

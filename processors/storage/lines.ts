@@ -11,27 +11,42 @@ export class FrameMismatch extends Error {
   }
 }
 
+/** Lines of a frame with what became of each; none where every one counted. */
+export interface SettledLines {
+  lines: string[]
+  verdicts: Outcome[] | null
+}
+
+/** The lines of a message; a frame that the settlement does not name counted wholly. Throws FrameMismatch. */
+export const settledLines = (
+  { partition, outcomes }: Settlement,
+  { sequence, kind, data }: LogMessage,
+): SettledLines => {
+  if (kind !== 'events') return { lines: [], verdicts: null }
+  const lines = linesOfFrame(data).filter((line) => line !== '')
+  const text = outcomes[sequence]
+  if (text === undefined) return { lines, verdicts: null }
+  const verdicts = decodeOutcomes(text)
+  if (verdicts.length !== lines.length) throw new FrameMismatch(partition, sequence, lines.length, verdicts.length)
+  return { lines, verdicts }
+}
+
 export interface FrameLines {
   counted: RawLines
   repeated: RawLines
 }
 
-const NO_LINES = { lines: [], indexes: [] }
-
-/** The frame's lines by what became of them; a frame that the settlement does not name counted wholly. */
-export const readLines = ({ partition, outcomes }: Settlement, { sequence, kind, data }: LogMessage): FrameLines => {
-  const none = { sequence, ...NO_LINES }
-  if (kind !== 'events') return { counted: none, repeated: none }
-  const all = linesOfFrame(data).filter((line) => line !== '')
-  const text = outcomes[sequence]
-  if (text === undefined) {
-    return { counted: { sequence, lines: all, indexes: all.map((_, index) => index) }, repeated: none }
+/** The frame's lines by what became of them, as the store takes them. */
+export const readLines = (settlement: Settlement, message: LogMessage): FrameLines => {
+  const { sequence } = message
+  const { lines, verdicts } = settledLines(settlement, message)
+  if (!verdicts) {
+    const counted = { sequence, lines, indexes: lines.map((_, index) => index) }
+    return { counted, repeated: { sequence, lines: [], indexes: [] } }
   }
-  const verdicts = decodeOutcomes(text)
-  if (verdicts.length !== all.length) throw new FrameMismatch(partition, sequence, all.length, verdicts.length)
   const linesOf = (outcome: Outcome): RawLines => {
     const indexes = verdicts.flatMap((verdict, index) => (verdict === outcome ? [index] : []))
-    return { sequence, lines: indexes.map((index) => all[index]), indexes }
+    return { sequence, lines: indexes.map((index) => lines[index]), indexes }
   }
   return { counted: linesOf('C'), repeated: linesOf('D') }
 }
