@@ -2,6 +2,9 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { RETENTION } from '#schema/limits.ts'
 
+/** Value of --archive: nothing is archived. */
+export const NO_ARCHIVE = 'none'
+
 /** A flag or an environment variable that cannot be used. The message is for the person who typed it. */
 export class ConfigError extends Error {
   constructor(message: string) {
@@ -73,6 +76,17 @@ const data: Setting<string> = {
   help: 'folder of the log, the stores, keys.json and endpoints.json',
 }
 
+/** `undefined`: a folder in the data folder. */
+const archive: Setting<string | undefined> = {
+  schema: z
+    .string()
+    .regex(/^(?!gs:)|^gs:\/\/[a-z0-9][a-z0-9._-]+[a-z0-9](\/[^\s?#]*)?$/, 'expected gs://bucket/prefix')
+    .transform((text) => (text === NO_ARCHIVE || text.startsWith('gs://') ? text : absolute(text))),
+  fallback: undefined,
+  type: 'PLACE',
+  help: `Parquet archive of all events: a folder, gs://bucket/prefix, or ${NO_ARCHIVE}; default: archive/ in the data folder`,
+}
+
 /** The one table of settings: what is read, checked, and shown by --help. */
 const SETTINGS = {
   port: port(4000, 'GraphQL, collector and dashboard'),
@@ -100,6 +114,16 @@ const SETTINGS = {
   importIdleMs: ms(120_000, 100, 86_400_000, 'the same for imports and replays'),
   leaseMs: ms(3_000, 200, 600_000, 'an owner that is silent for so long loses its partitions'),
   markerMs: ms(1_000, 100, 60_000, 'time between the markers by which a gateway measures latency'),
+  archive,
+  archiveMs: ms(60_000, 100, 86_400_000, 'events are archived at the latest so long after they came'),
+  archiveBytes: integer(64_000_000, 1_000, 1_000_000_000, 'or when so many bytes of a partition are there', 'BYTES'),
+  archiveDays: days(RETENTION.archive, 'the archive keeps events for so long after they came'),
+  archiveEndpoint: {
+    schema: z.string().regex(/^https?:\/\/\S+$/, 'expected http://host:port'),
+    fallback: undefined,
+    type: 'URL',
+    help: 'another address of the API of Google Cloud Storage, asked without credentials: an emulator',
+  } satisfies Setting<string | undefined>,
   logLevel: {
     schema: z.enum(LEVELS, `expected one of ${LEVELS.join(', ')}`),
     fallback: 'info',

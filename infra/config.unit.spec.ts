@@ -25,6 +25,11 @@ test('defaults hold when nothing is said', () => {
     minuteDays: 90,
     hourDays: 365,
     markerMs: 1_000,
+    archive: undefined,
+    archiveMs: 60_000,
+    archiveBytes: 64_000_000,
+    archiveDays: 365,
+    archiveEndpoint: undefined,
     logLevel: 'info',
     adminPort: 0,
     kafkaPort: undefined,
@@ -43,6 +48,15 @@ test('a flag wins over its environment variable, in both spellings', () => {
   const config = loadConfig(['--nats-port', '7', '--data=x y', '--demo'], env)
   expect(config).toMatchObject({ natsPort: 7, idleMs: 500, data: resolve('x y'), demo: true })
   expect(loadConfig(['--no-demo'], { MILLRACE_DEMO: 'true' }).demo).toBe(false)
+})
+
+test('an archive is a folder from where the user stands, a bucket, or none', () => {
+  const archiveOf = (archive: string) => loadConfig([`--archive=${archive}`], {}).archive
+  expect(archiveOf('lake')).toBe(resolve('lake'))
+  expect(archiveOf('gs://bucket')).toBe('gs://bucket')
+  expect(archiveOf('gs://my-bucket/some/prefix')).toBe('gs://my-bucket/some/prefix')
+  expect(archiveOf('none')).toBe('none')
+  expect(() => archiveOf('gs://')).toThrow('expected gs://bucket/prefix')
 })
 
 test('a variable of a standard counts where there is no own one', () => {

@@ -15,4 +15,5 @@ export const keptBy = (config: Config): Kept => ({
   minlyAggs: config.minuteDays * DAY_MS,
   hourlyAggs: config.hourDays * DAY_MS,
   sessionAggs: config.hourDays * DAY_MS,
+  archive: config.archiveDays * DAY_MS,
 })

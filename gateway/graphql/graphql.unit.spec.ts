@@ -296,6 +296,7 @@ test('the pipeline says how long things are kept', async () => {
       { what: 'log', hours: 168 },
       { what: 'aggregates', hours: 24 },
       { what: 'raw_events', hours: 720 },
+      { what: 'archive', hours: 8_760 },
     ]),
   )
 })

@@ -22,7 +22,8 @@ const addTypes = (builder: Builder) => {
     }),
   })
   const keptFor = builder.objectRef<KeptFor>('KeptFor').implement({
-    description: 'what: a part of the log (log, settlements, aggregates, late_events) or a table of the store.',
+    description:
+      'what: a part of the log (log, settlements, aggregates, late_events), a table of the store, or the archive.',
     fields: (t) => ({ what: t.exposeString('what'), hours: t.exposeFloat('hours') }),
   })
   return builder.objectRef<PipelineStatus>('PipelineStatus').implement({

@@ -21,6 +21,7 @@ import { type Storage, type StorageDeps, startStorage } from '#processors/storag
 import { createStoreSpans } from '#processors/storage/store-span.ts'
 import type { StorageReport } from '#schema/report.ts'
 import { startAdminServer } from './admin-server.ts'
+import { startArchiveProcess } from './archive.ts'
 import { createLogger, onStop, reportReady } from './child.ts'
 import { watchConnection } from './connection.ts'
 
@@ -113,7 +114,7 @@ const main = async (config: Config): Promise<void> => {
   const logger = createLogger('storage', config.logLevel)
   const nats = await connectNats(config.natsUrl ?? `nats://127.0.0.1:${config.natsPort}`, 'millrace storage')
   const kept = keptBy(config)
-  const { partitions } = await ensureDeployment(nats, { partitions: config.partitions })
+  const { partitions, id: deploymentId } = await ensureDeployment(nats, { partitions: config.partitions })
   const connection = watchConnection(nats, logger)
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -166,14 +167,16 @@ const main = async (config: Config): Promise<void> => {
   const answers = { ...withSettledUntil(olap, received), acknowledgeHoles: storage.acknowledgeHoles }
   const server = serveOlap(nats, { olap: answers, logger })
   const stopReports = reports.start(storage)
+  const archive = await startArchiveProcess({ config, nats, partitions, deploymentId, registry, logger })
   stopWork = async () => {
     stopReports()
     await storage.stop()
+    await archive.stop()
     await received.stop()
     await server.stop()
     await olap.close()
   }
-  readiness = () => [...connection.problems(), ...storage.problems()]
+  readiness = () => [...connection.problems(), ...storage.problems(), ...archive.problems()]
   // Ready means that a question that is asked now is answered.
   await nats.nc.flush()
   reportReady({ admin: admin.port })

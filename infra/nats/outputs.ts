@@ -87,7 +87,7 @@ const headOf = async (broker: Broker, partition: number): Promise<Head | null> =
  * Where the outputs after `after` start in the stream, and which settlements are gone there: asked of the leader, so that
  * what a consumer left out is no hole. The head is read first: whatever it says is settled has a settlement, or had one.
  */
-const lookAfter = async (
+export const lookAfter = async (
   broker: Broker,
   partition: number,
   after: number,
@@ -141,7 +141,7 @@ async function* checkpoints(
  * Messages from..to of a log, by batches of direct gets. Ends early where the log has expired. A replica that is behind
  * answers nothing for what the leader has: asked again.
  */
-async function* readFrames(broker: Broker, partition: number, from: number, to: number) {
+export async function* readFrames(broker: Broker, partition: number, from: number, to: number) {
   const stream = logStream(partition)
   for (let next = from; next <= to; ) {
     let got = 0

@@ -90,12 +90,20 @@ export const ensureDeployment = async (
         `start with --partitions ${deployment.partitions}, or replay the log into a new deployment.`,
     )
   }
-  for (const name of [BUCKETS.keys, BUCKETS.metrics, BUCKETS.leases]) {
+  for (const name of [BUCKETS.keys, BUCKETS.metrics, BUCKETS.leases, BUCKETS.archive]) {
     await nats.kvm.create(name, { replicas, history: 1 })
   }
   for (let partition = 0; partition < partitions; partition++) {
     await ensureStream(nats, logConfig(partition, replicas, kept ?? RETENTION), kept !== undefined)
     await ensureStream(nats, stateConfig(partition, replicas, kept ?? RETENTION), kept !== undefined)
   }
+  return deployment
+}
+
+/** The deployment's record, of a Millrace that has been started. Rejects where there is none. */
+export const readDeployment = async (nats: Nats): Promise<Deployment> => {
+  const bucket = await nats.kvm.open(BUCKETS.deployment)
+  const deployment = (await bucket.get('settings'))?.json<Deployment>()
+  if (!deployment) throw new Error('this nats-server holds no deployment: start Millrace first')
   return deployment
 }
