@@ -12,6 +12,9 @@ import type { User } from './users.ts'
 /** A client that is told to ask again does so at once. */
 const AGAIN_MS = 100
 
+/** A batch has no room for a longer way; the next one goes on. */
+const MOST_SKIPPED = 2 ** 31 - 1
+
 /** Where a connection reads. */
 export interface ReadPlace {
   topic: string
@@ -37,6 +40,8 @@ interface Round {
   topics: FetchedTopic[]
   /** Of records. */
   bytes: number
+  /** What metrics.records is told. */
+  counts: [topic: string, records: number, bytes: number][]
   hasError: boolean
   /** An error that may be over soon. */
   hasTrouble: boolean
@@ -61,7 +66,7 @@ const batchesOf = (entries: readonly RecordEntry[], offset: number, next: number
   const last = entries.at(-1)
   const from = last ? last.offset + 1 : offset
   const batches = entries.map(({ batch }) => batch)
-  if (next > from) batches.push(encodeSkip(from, next - 1))
+  if (next > from) batches.push(encodeSkip(from, Math.min(next - 1, from + MOST_SKIPPED)))
   return batches
 }
 
@@ -89,7 +94,7 @@ export const createFetchHandler = ({ catalog, budget, metrics, limits }: Depende
   }
 
   const readAll = async (request: FetchRequest, { user, places }: Reader, bytes: number): Promise<Round> => {
-    const round: Round = { topics: [], bytes: 0, hasError: false, hasTrouble: false, isOnWay: false }
+    const round: Round = { topics: [], bytes: 0, counts: [], hasError: false, hasTrouble: false, isOnWay: false }
     const readOne = async (topic: string, position: FetchPosition): Promise<FetchedPartition> => {
       const part = catalog.find(user, topic, position.partition)
       if (typeof part === 'number') return nothing(position, part)
@@ -101,7 +106,9 @@ export const createFetchHandler = ({ catalog, budget, metrics, limits }: Depende
       if ('error' in found) return found
       const entries = visible(found.entries, user?.tenant)
       const batches = batchesOf(entries, offset, found.next)
-      round.bytes += entries.reduce((sum, { batch }) => sum + batch.length, 0)
+      const size = entries.reduce((sum, { batch }) => sum + batch.length, 0)
+      round.bytes += size
+      if (size > 0) round.counts.push([topic, entries.length, size])
       round.isOnWay ||= entries.length === 0 && found.next > offset && found.next < part.end()
       return { partition, error: ERROR.none, end: Math.max(part.end(), found.next), start: -1, batches }
     }
@@ -143,18 +150,6 @@ export const createFetchHandler = ({ catalog, budget, metrics, limits }: Depende
     }
   }
 
-  const count = ({ topics }: Round, records: number): void => {
-    if (records === 0) return
-    for (const { topic, partitions } of topics) {
-      const batches = partitions.flatMap((partition) => partition.batches)
-      metrics.records(
-        topic,
-        batches.length,
-        batches.reduce((sum, batch) => sum + batch.length, 0),
-      )
-    }
-  }
-
   /** The lease is for the answer's bytes: the caller releases it when they are sent. */
   return async (request: FetchRequest, reader: Reader): Promise<{ topics: FetchedTopic[]; lease: Lease | null }> => {
     const until = performance.now() + clamp(request.maxWaitMs, 0, limits.waitMs)
@@ -175,7 +170,7 @@ export const createFetchHandler = ({ catalog, budget, metrics, limits }: Depende
         const isEnough = round.bytes >= least && (round.bytes > 0 || least === 0)
         if (isEnough || round.hasError || round.isOnWay || left() === 0 || reader.closed.aborted) {
           lease.resize(round.bytes)
-          count(round, round.bytes)
+          for (const count of round.counts) metrics.records(...count)
           return { topics: round.topics, lease }
         }
         lease.release()

@@ -58,6 +58,8 @@ export const startPartitionFeed = ({ broker, partition, topics, cache, logger }:
     }),
   )
   let isOpen = false
+  /** Why the leaders of its streams do not answer. */
+  let trouble: string | null = null
   const remade = (): string[] => streams.filter((stream) => guards.get(stream)!.isRemade())
   const checkAll = () => Promise.all([...guards.values()].map((guard) => guard.check()))
 
@@ -94,11 +96,16 @@ export const startPartitionFeed = ({ broker, partition, topics, cache, logger }:
 
   const watch = async (): Promise<void> => {
     const before = remade().length
-    await checkAll().catch((error: unknown) => {
-      if (!(error instanceof StreamRemade) || remade().length === before) return
-      logger.error({ partition, streams: remade() }, error.message)
-      for (const part of parts.values()) part.tell()
-    })
+    try {
+      await checkAll()
+      trouble = null
+    } catch (error) {
+      if (!(error instanceof StreamRemade)) trouble = (error as Error).message
+      else if (remade().length > before) {
+        logger.error({ partition, streams: remade() }, error.message)
+        for (const part of parts.values()) part.tell()
+      }
+    }
   }
   const watching = setInterval(() => void watch(), WATCH_MS)
 
@@ -119,6 +126,7 @@ export const startPartitionFeed = ({ broker, partition, topics, cache, logger }:
     problems: () => [
       ...remade().map((stream) => `stream ${stream} was made anew: this server must be started again`),
       ...(isOpen ? [] : [`partition ${partition} cannot be read`]),
+      ...(trouble === null ? [] : [`partition ${partition}: ${trouble}`]),
     ],
     async stop() {
       clearInterval(watching)

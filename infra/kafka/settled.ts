@@ -1,6 +1,7 @@
 import type { StoredMessage } from '#infra/nats/broker.ts'
 import { readSettlement } from '#infra/nats/settlements.ts'
-import type { Settlement } from '#schema/checkpoint.ts'
+import { NewerFormat } from '#processors/ports.ts'
+import { type Settlement, STATE_FORMAT } from '#schema/checkpoint.ts'
 import { logStream, logSubject, outputFilters, stateStream } from '#schema/subjects.ts'
 
 /** Sequences from..to; none where to < from. */
@@ -16,11 +17,16 @@ export interface Settled {
   message: StoredMessage
 }
 
-export const toSettled = (message: StoredMessage): Settled => ({
-  settlement: readSettlement(message),
-  at: message.seq,
-  message,
-})
+/** Throws on one of a newer format: what is behind it must wait for the version that reads it. */
+export const toSettled = (message: StoredMessage): Settled => {
+  const settlement = readSettlement(message)
+  if (settlement.format > STATE_FORMAT) {
+    throw new NewerFormat(
+      `settlement ${message.seq} of partition ${settlement.partition} has format ${settlement.format}; this version reads up to ${STATE_FORMAT}`,
+    )
+  }
+  return { settlement, at: message.seq, message }
+}
 
 /** Where the messages of a topic stand, and which of them a settlement names. */
 export interface Source {

@@ -8,6 +8,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   windows: async () => (await import('./windows.ts')).windowsBench,
   sessions: async () => (await import('./sessions.ts')).sessionsBench,
   recovery: async () => (await import('./recovery/recovery.ts')).recoveryBench,
+  kafka: async () => (await import('./kafka.ts')).kafkaBench,
   'event-status': async () => (await import('./event-status.ts')).eventStatusBench,
 }
 const JSON_ONLY = { json: { help: 'print nothing but the JSON line' } }
