@@ -71,6 +71,14 @@ it('measures that one of several processors dies, comes back and stops', () => {
   expect(stop.worstExitMs).toBeGreaterThan(0)
 })
 
+it('measures what a Kafka consumer gets', () => {
+  const { code, stdout, stderr } = run('kafka', '--frames=60', '--events=3', '--small=40', '--tail=3')
+  expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('catching up') })
+  const { catchUp, tail } = JSON.parse(stdout)
+  expect(catchUp.map(({ records }: { records: number }) => records)).toEqual([60, 40])
+  expect(tail).toMatchObject({ records: 3, p50Ms: expect.any(Number), p99Ms: expect.any(Number) })
+})
+
 it('says what there is to measure, and refuses what there is not', () => {
   expect(run('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('event-status: ') })
   expect(run('nothing')).toMatchObject({ code: 2, stderr: expect.stringContaining('event-status') })
