@@ -58,7 +58,7 @@ const visible = (entries: readonly RecordEntry[], tenant: string | undefined): R
     : entries.flatMap((entry) => {
         const value = linesOfTenant(entry.value, tenant)
         if (value === entry.value) return [entry]
-        return value ? [encodeRecord(entry.offset, entry.timestamp, value)] : []
+        return value ? [encodeRecord(entry.offset, entry.timestamp, value, entry.headers)] : []
       })
 
 /** Batches of a slice, with one that leads over what holds nothing at its end. */

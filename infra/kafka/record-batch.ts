@@ -51,22 +51,41 @@ export interface RecordEntry {
   value: Buffer
   /** Milliseconds since 1970. */
   timestamp: number
+  headers: RecordHeaders
 }
 
-/** A record without key and headers. */
-export const encodeRecord = (offset: number, timestamp: number, value: Uint8Array): RecordEntry => {
+/** ASCII. */
+export type RecordHeaders = Readonly<Record<string, string>>
+
+const asciiBytes = (text: string): number => varintBytes(zigzag(text.length)) + text.length
+
+const writeAscii = (buffer: Buffer, at: number, text: string): number => {
+  const start = writeVarint(buffer, at, zigzag(text.length))
+  return start + buffer.write(text, start, 'latin1')
+}
+
+/** A record without key. */
+export const encodeRecord = (
+  offset: number,
+  timestamp: number,
+  value: Uint8Array,
+  headers: RecordHeaders = {},
+): RecordEntry => {
+  const named = Object.entries(headers)
+  const headerBytes = named.reduce((sum, [name, text]) => sum + asciiBytes(name) + asciiBytes(text), 0)
   const lengthBytes = varintBytes(zigzag(value.length))
-  // Attributes, difference of time, difference of offset, key; the value; number of headers.
-  const recordBytes = 4 + lengthBytes + value.length + 1
+  // Attributes, difference of time, difference of offset, key; the value; number of headers, and they.
+  const recordBytes = 4 + lengthBytes + value.length + varintBytes(zigzag(named.length)) + headerBytes
   const batch = Buffer.allocUnsafeSlow(HEADER_BYTES + varintBytes(zigzag(recordBytes)) + recordBytes)
   let next = writeVarint(batch, HEADER_BYTES, zigzag(recordBytes))
   batch.fill(0, next, next + 3)
   batch[next + 3] = NO_KEY
-  next = writeVarint(batch, next + 4, zigzag(value.length))
-  batch.set(value, next)
-  batch[next + value.length] = 0
+  const start = writeVarint(batch, next + 4, zigzag(value.length))
+  batch.set(value, start)
+  next = writeVarint(batch, start + value.length, zigzag(named.length))
+  for (const [name, text] of named) next = writeAscii(batch, writeAscii(batch, next, name), text)
   writeHeader(batch, { from: offset, to: offset, at: timestamp, records: 1 })
-  return { offset, batch, value: batch.subarray(next, next + value.length), timestamp }
+  return { offset, batch, value: batch.subarray(start, start + value.length), timestamp, headers }
 }
 
 /**

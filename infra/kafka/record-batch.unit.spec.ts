@@ -45,6 +45,22 @@ test('a record, byte by byte', () => {
   expect(value.toString()).toBe('hi')
 })
 
+test('headers, byte by byte', () => {
+  const { batch, value } = encodeRecord(5, 1_000, Buffer.from('hi'), { a: '12', bc: '' })
+  const record = [
+    '22', // of 17 bytes
+    '00000001',
+    '046869',
+    '04', // two headers
+    '0261', // a name of 1 byte
+    '043132', // a value of 2
+    '046263',
+    '00', // a value of none
+  ]
+  expect(batch.subarray(61).toString('hex')).toBe(record.join(''))
+  expect(value.toString()).toBe('hi')
+})
+
 test('the checksum is CRC-32C', () => {
   expect(crc32c(Buffer.from('123456789'))).toBe(0xe3069283)
   fc.assert(fc.property(fc.uint8Array(), (bytes) => crc32c(Buffer.from(bytes)) === slowCrc(bytes)))

@@ -89,7 +89,9 @@ export const createSettledReader = (broker: Broker, topic: Topic, partition: num
     const entries: RecordEntry[] = []
     const add = (message: StoredMessage, { settlement }: Settled): void => {
       const value = topic.render(message, settlement)
-      if (value) entries.push(encodeRecord(message.seq, message.storedAt, value))
+      // Where it comes from: whoever keeps its lines can keep their place, as not every reader knows its offset.
+      const place = { partition: String(partition), sequence: String(message.seq) }
+      if (value) entries.push(encodeRecord(message.seq, message.storedAt, value, place))
     }
     const parts = (settled: Settled) => wantedParts(source.range(settled), source.missing(settled), offset)
     const first = found.flatMap(parts).at(0)?.from
