@@ -81,18 +81,23 @@ const measuredReader = ({ kind, field }: MeasureSpec, measure: Measure): Compile
   return (line) => measure.read(read(line))
 }
 
+/** Whether all conditions hold of an event. Their fields are known to be such (isField). */
+export const compileWhere = (where: readonly Condition[]): ((line: EventLine) => boolean) =>
+  conjunction(
+    where.map((condition) => {
+      const read = fieldReader(condition.field)
+      const test = conditionTest(condition)
+      return (line: EventLine) => test(read(line))
+    }),
+  )
+
 export const compileMetric = (definition: MetricDefinition): CompiledMetric => {
-  const conditions = definition.where.map((condition) => {
-    const read = fieldReader(condition.field)
-    const test = conditionTest(condition)
-    return (line: EventLine) => test(read(line))
-  })
   const measure = measureOf(definition.measure)
   return {
     definition,
     sizes: sliceSizes(definition),
     measure,
-    matches: conjunction(conditions),
+    matches: compileWhere(definition.where),
     read: measuredReader(definition.measure, measure),
     dims: dimensionsReader(definition.dimensions),
   }

@@ -3,7 +3,7 @@ import type { OlapWriter } from '#processors/ports.ts'
 import { correctionsContract } from '#processors/storage/corrections.contract.ts'
 import { deltasContract } from '#processors/storage/deltas.contract.ts'
 import { measuresContract } from '#processors/storage/measures.contract.ts'
-import { sessionsContract } from '#processors/storage/sessions.contract.ts'
+import { sessionsContract, sessionWritesContract } from '#processors/storage/sessions.contract.ts'
 import { createMemoryOlap } from './olap.ts'
 import { createMemoryTables } from './tables.ts'
 
@@ -15,4 +15,5 @@ beforeEach(() => {
 deltasContract('the store in memory', () => olap)
 measuresContract('the store in memory', () => olap)
 sessionsContract('the store in memory', () => olap)
+sessionWritesContract('the store in memory', () => olap)
 correctionsContract('the store in memory', () => olap)

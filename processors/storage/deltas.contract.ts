@@ -2,13 +2,16 @@ import { describe, expect, it } from 'vitest'
 import type { OlapWriter } from '#processors/ports.ts'
 import { aggregateRow, eventLine, HOUR, MINUTE, olapPart, T0 } from './fixtures.ts'
 
+const minutes = async (olap: OlapWriter) => {
+  const series = { tenant: 'main', metric: 'page_views', version: 1, size: MINUTE }
+  return (await olap.aggregates({ ...series, from: 0, to: 2 * T0 })).rows
+}
+/** Close to the greatest, and one that a store which knows members by less than their hash gives back. */
+export const GREAT_MEMBER = (2 ** 14 - 1) * 2 ** 39 + 4_095
+
 /** What every OLAP store must do with deltas and positions, the one in memory included. Stores of two partitions. */
 export const deltasContract = (name: string, olap: () => OlapWriter): void => {
   const stored = async (): Promise<number> => (await olap().totals('main')).stored
-  const minutes = async () => {
-    const series = { tenant: 'main', metric: 'page_views', version: 1, size: MINUTE }
-    return (await olap().aggregates({ ...series, from: 0, to: 2 * T0 })).rows
-  }
 
   describe(`${name}: positions`, () => {
     it('starts at 0 everywhere and moves with the rows', async () => {
@@ -25,7 +28,7 @@ export const deltasContract = (name: string, olap: () => OlapWriter): void => {
       await olap().write({ parts: [first] })
       await olap().write({ parts: [first, olapPart(1, { partition: 1, events: [eventLine('b')] })] })
       expect(await stored()).toBe(2)
-      expect((await minutes())[0]).toMatchObject({ events: 1, revision: 1 })
+      expect((await minutes(olap()))[0]).toMatchObject({ events: 1, revision: 1 })
       expect((await olap().totals('main')).duplicate).toBe(2)
     })
 
@@ -45,7 +48,7 @@ export const deltasContract = (name: string, olap: () => OlapWriter): void => {
           olapPart(1, { aggregates: [delta({ members: [1, 2] }), aggregateRow({ dims: [null], start: T0 - MINUTE })] }),
           olapPart(1, {
             partition: 1,
-            aggregates: [delta({ min: -1, corrections: 1, correctedAt: T0 + 70_000, members: [2, 9007199254740991] })],
+            aggregates: [delta({ min: -1, corrections: 1, correctedAt: T0 + 70_000, members: [2, GREAT_MEMBER] })],
           }),
         ],
       })
@@ -55,7 +58,7 @@ export const deltasContract = (name: string, olap: () => OlapWriter): void => {
         ],
       })
       const key = { tenant: 'main', metric: 'page_views', version: 1, size: MINUTE }
-      expect(await minutes()).toEqual([
+      expect(await minutes(olap())).toEqual([
         { ...key, start: T0 - MINUTE, dims: [null], events: 1, corrections: 0, n: 1, revision: 1 },
         {
           ...key,
@@ -68,7 +71,7 @@ export const deltasContract = (name: string, olap: () => OlapWriter): void => {
           sum: 2.5,
           min: -1,
           max: 1e308,
-          members: [1, 2, 9007199254740991],
+          members: [1, 2, GREAT_MEMBER],
           revision: 3,
         },
       ])
@@ -92,6 +95,24 @@ export const deltasContract = (name: string, olap: () => OlapWriter): void => {
       expect(answer.positions).toEqual([4, 0])
       expect((await olap().aggregates({ ...query, size: HOUR })).rows).toHaveLength(1)
       expect((await olap().aggregates({ ...query, size: 1000 })).rows).toHaveLength(1)
+    })
+  })
+}
+
+/** What a store that is a process or a file of its own does beyond that. */
+export const storedDeltasContract = (name: string, olap: () => OlapWriter): void => {
+  describe(`${name}: stored aggregates`, () => {
+    it('adds sums of money to the cent, whatever order they came in', async () => {
+      const rows = Array.from({ length: 1000 }, () => aggregateRow({ sum: 0.1 }))
+      await olap().write({ parts: [olapPart(1, { aggregates: [aggregateRow({ sum: 1e9 }), ...rows] })] })
+      expect((await minutes(olap()))[0].sum).toBe(1_000_000_100)
+    })
+
+    it('keeps text in a dimension that is no valid text readable', async () => {
+      await olap().write({
+        parts: [olapPart(1, { aggregates: [aggregateRow({ dims: ['a\ud83d', '\ufeffb\u0000'] })] })],
+      })
+      expect((await minutes(olap()))[0].dims).toEqual(['a\ufffd', '\ufeffb\u0000'])
     })
   })
 }

@@ -3,6 +3,7 @@ import type { OlapWriter } from '#processors/ports.ts'
 import { SESSIONS, type SessionRow } from '#schema/checkpoint.ts'
 import { DEFAULT_LATENESS_HORIZON_MS, RETENTION } from '#schema/limits.ts'
 import type { SessionsQuery } from '#schema/olap.ts'
+import { GREAT_MEMBER } from './deltas.contract.ts'
 import { definitionState, GAP, MINUTE, olapPart, sessionRow, T0 } from './fixtures.ts'
 
 const series = { tenant: 'main', metric: 'page_views', version: 1, gap: GAP }
@@ -26,7 +27,7 @@ export const sessionsContract = (name: string, olap: () => OlapWriter): void => 
 
   describe(`${name}: sessions`, () => {
     it('gives a row back with all that it had', async () => {
-      const measured = { n: 2, sum: -0.5, min: 0, max: 1e308, members: [1, 9007199254740991] }
+      const measured = { n: 2, sum: -0.5, min: 0, max: 1e308, members: [1, GREAT_MEMBER] }
       const row = sessionRow({ dims: ['NL', null], events: 7, corrections: 2, revision: 3, ended: 41, ...measured })
       await write(1, [row])
       expect(await sessions()).toEqual([row])
@@ -63,15 +64,6 @@ export const sessionsContract = (name: string, olap: () => OlapWriter): void => 
       await write(2, [retraction(old), kept])
       expect(await sessions()).toEqual([kept])
       expect(await sessions({ retracted: true })).toEqual([kept, retraction(old)])
-    })
-
-    it('forgets all that it had of sessions that are replaced, whatever their revision, and nothing else', async () => {
-      const cut = [sessionRow({ revision: 9, dims: ['DE'] }), sessionRow({ revision: 7 })]
-      const others = [sessionRow({ start: T0 + 1 }), sessionRow({ source: 'import' }), sessionRow({ version: 2 })]
-      await write(1, [...cut, ...others])
-      await write(2, [sessionRow({ revision: 6, events: 3 })], { replaced: cut })
-      expect(await sessions()).toEqual([others[1], sessionRow({ revision: 6, events: 3 }), others[0]])
-      expect(await sessions({ version: 2 })).toEqual([others[2]])
     })
 
     it('answers one metric, version, gap and range of starts of one tenant', async () => {
@@ -113,6 +105,22 @@ export const sessionsContract = (name: string, olap: () => OlapWriter): void => 
     it('cuts exactly among sessions that start together', async () => {
       await write(1, [sessionRow({ session: 'a' }), sessionRow({ session: 'c' }), sessionRow({ session: 'b' })])
       expect(await newest(2)).toEqual(['b NL', 'c NL'])
+    })
+  })
+}
+
+/** What a store that is written directly must do with them beyond that. */
+export const sessionWritesContract = (name: string, olap: () => OlapWriter): void => {
+  const { write, sessions } = asking(olap)
+
+  describe(`${name}: sessions that a hole had cut`, () => {
+    it('forgets all that it had of sessions that are replaced, whatever their revision, and nothing else', async () => {
+      const cut = [sessionRow({ revision: 9, dims: ['DE'] }), sessionRow({ revision: 7 })]
+      const others = [sessionRow({ start: T0 + 1 }), sessionRow({ source: 'import' }), sessionRow({ version: 2 })]
+      await write(1, [...cut, ...others])
+      await write(2, [sessionRow({ revision: 6, events: 3 })], { replaced: cut })
+      expect(await sessions()).toEqual([others[1], sessionRow({ revision: 6, events: 3 }), others[0]])
+      expect(await sessions({ version: 2 })).toEqual([others[2]])
     })
   })
 
