@@ -3,7 +3,7 @@ import { type Applied, applySpecs } from '../druid/apply.ts'
 import { pidOf } from '../druid/local/jvm.ts'
 import { type LocalDruid, startDruid } from '../druid/local/start.ts'
 import { createManagement, type Management } from '../druid/management.ts'
-import { readSpecs, type SpecOptions } from '../druid/specs.ts'
+import { type DruidSpecs, readSpecs, type SpecOptions } from '../druid/specs.ts'
 import { isRunning } from '../nats/process.ts'
 import { whyNoJava } from './java.ts'
 import { until } from './until.ts'
@@ -29,15 +29,16 @@ export interface TestDruid {
   readonly management: Management
   /** Objects, one a row. Throws while Druid answers errors. */
   sql(query: string): Promise<Record<string, unknown>[]>
-  /** The product's specs, with tasks that start at once. */
-  apply(options: SpecOptions): Promise<Applied[]>
-  /** Ends all supervisors and tasks and drops all tables: as freshDruid. */
-  reset(): Promise<void>
+  /** The product's specs, or others, with tasks that start soon. */
+  apply(options: SpecOptions, specs?: DruidSpecs): Promise<Applied[]>
   /** SIGKILL of the indexer, with all tasks; the rest lives on. */
   killIndexer(): Promise<void>
   /** After killIndexer. `restore`: druid.indexer.task.restoreTasksOnRestart, false in the product. */
   startIndexer(options?: { restore?: boolean }): Promise<void>
 }
+
+/** Of a consumer whose Kafka server a test has ended. */
+const IMPATIENT = { 'default.api.timeout.ms': '5000', 'request.timeout.ms': '4000' }
 
 const INDEXER = '/druid/indexer/v1'
 const COORDINATOR = '/druid/coordinator/v1'
@@ -55,9 +56,15 @@ const names = async (management: Management, path: string): Promise<string[]> =>
 
 /** What the next file finds must not depend on this one: offsets go as well, so that a topic is read from its start. */
 const reset = async (management: Management): Promise<void> => {
-  const supervisors = await names(management, `${INDEXER}/supervisor`)
-  for (const id of supervisors) await management.post(`${INDEXER}/supervisor/${id}/reset`)
-  for (const id of supervisors) await management.post(`${INDEXER}/supervisor/${id}/terminate`)
+  await until('all supervisors have ended', async () => {
+    const supervisors = await names(management, `${INDEXER}/supervisor`)
+    // One whose Kafka server is gone may be waiting for it.
+    const end = (id: string, how: string) =>
+      management.post(`${INDEXER}/supervisor/${id}/${how}`).catch(() => undefined)
+    await Promise.all(supervisors.map((id) => end(id, 'reset')))
+    await Promise.all(supervisors.map((id) => end(id, 'terminate')))
+    return supervisors.length === 0
+  })
   await until('all tasks have ended', async () => {
     const tasks = (await management.get(`${INDEXER}/tasks?state=running`)) as { id: string }[]
     const waiting = (await management.get(`${INDEXER}/tasks?state=pending`)) as { id: string }[]
@@ -75,11 +82,13 @@ const reset = async (management: Management): Promise<void> => {
   })
 }
 
-const killIndexer = async (folder: string): Promise<void> => {
+const killIndexer = async (folder: string, management: Management): Promise<void> => {
   const pid = await pidOf(folder, 'indexer')
   if (pid === null) throw new Error('there is no indexer to kill')
   process.kill(pid, 'SIGKILL')
   await until('the indexer is gone', () => !isRunning(pid))
+  // Until then tasks would be given to it.
+  await until('it is missed', async () => (await names(management, `${INDEXER}/workers`)).length === 0)
 }
 
 const testDruid = ({ url }: LocalDruid): TestDruid => {
@@ -89,9 +98,9 @@ const testDruid = ({ url }: LocalDruid): TestDruid => {
     url,
     management,
     sql: (text) => query(management, text),
-    apply: async (options) => applySpecs(management, await readSpecs(), { period: 'PT5S', ...options }),
-    reset: () => reset(management),
-    killIndexer: () => killIndexer(folder),
+    apply: async (options, specs) =>
+      applySpecs(management, specs ?? (await readSpecs()), { period: 'PT5S', consumer: IMPATIENT, ...options }),
+    killIndexer: () => killIndexer(folder, management),
     startIndexer: async ({ restore } = {}) => {
       await startDruid({ folder, parts: ['indexer'], owner, restore, env: process.env, say: console.error })
     },
@@ -102,6 +111,6 @@ const testDruid = ({ url }: LocalDruid): TestDruid => {
 export const freshDruid = async (): Promise<TestDruid> => {
   const { folder, owner } = inject('druid')
   const druid = testDruid(await startDruid({ folder, owner, env: process.env, say: console.error }))
-  await druid.reset()
+  await reset(druid.management)
   return druid
 }

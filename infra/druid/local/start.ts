@@ -66,6 +66,9 @@ const isReady: Record<Part, (druid: LocalDruid) => Promise<boolean>> = {
     return Array.isArray(answer) && Array.isArray(await management.get('/druid/indexer/v1/supervisor'))
   },
   indexer: async ({ url, ports }) => {
+    // One that was killed a moment ago is still registered.
+    const own = createManagement({ url: `http://127.0.0.1:${ports.indexer}`, timeoutMs: 5_000 })
+    if ((await own.get('/status/health')) !== true) return false
     const workers = await createManagement({ url, timeoutMs: 5_000 }).get('/druid/indexer/v1/workers')
     const hosts = (workers as { worker: { host: string } }[]).map(({ worker }) => worker.host)
     return hosts.includes(`127.0.0.1:${ports.indexer}`)
