@@ -30,10 +30,10 @@ const FIRST_PAUSE_MS = 200
 const codeOf = (error: unknown): unknown => (error as { code?: unknown }).code
 const isConflict = (error: unknown): boolean => codeOf(error) === 412
 const isMissing = (error: unknown): boolean => codeOf(error) === 404
-/** The server's word: another try gets the same. What it may take back (429, 5xx) is none. */
+/** The server's word: what may help against it (429, 5xx) the client library has tried. */
 const isAnswer = (error: unknown): boolean => {
   const code = codeOf(error)
-  return typeof code === 'number' && code >= 400 && code < 500 && code !== 408 && code !== 429
+  return typeof code === 'number' && code >= 400
 }
 
 const within = async <T>(ms: number, what: string, work: Promise<T>): Promise<T> => {
