@@ -5,9 +5,10 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findNatsServer } from '#infra/nats/binary.ts'
 import { ensureChromium } from '#infra/testing/chromium.ts'
+import { findGcsServer } from '#infra/testing/gcs-server.ts'
 import { ensureJava } from '#infra/testing/java.ts'
 import { ensureKcat } from '#infra/testing/kcat.ts'
-import { ensurePython } from '#infra/testing/python.ts'
+import { ensurePyArrow, ensurePython } from '#infra/testing/python.ts'
 
 const VITEST = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url))
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -27,6 +28,9 @@ const prepare = async (): Promise<NodeJS.ProcessEnv> => {
   const server = await findNatsServer({ env: process.env, say })
   const env = { ...process.env, PATH: `${dirname(server)}:${process.env.PATH}` }
   if (!ensurePython(process.env, say)) say('no python3 was found: install one; the fuzz of JSON readers is skipped')
+  else if (!ensurePyArrow(process.env, say)) say('no PyArrow could be had: pip install pyarrow; its tests are skipped')
+  if (!(await findGcsServer(process.env, say).catch(() => null)))
+    say('no server for Google Cloud Storage could be built: install Go (https://go.dev/dl); its tests are skipped')
   if (!ensureKcat(process.env, say))
     say('no kcat was found: install one; the tests of the Kafka server with it are skipped')
   const noJava = await ensureJava(process.env, say)
