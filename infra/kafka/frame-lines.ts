@@ -1,5 +1,5 @@
 import type { StoredMessage } from '#infra/nats/broker.ts'
-import { toLogMessage } from '#infra/nats/log.ts'
+import { kindOf } from '#infra/nats/log.ts'
 import { decodeOutcomes, type Settlement } from '#schema/checkpoint.ts'
 
 const NEWLINE = 0x0a
@@ -39,15 +39,14 @@ const joined = (lines: readonly Uint8Array[]): Uint8Array | null => {
  * the two speak of different numbers of lines: neither can be believed.
  */
 export const renderFrame = (message: StoredMessage, { partition, outcomes }: Settlement): Uint8Array | null => {
-  const { kind, sequence, data } = toLogMessage(message)
-  if (kind !== 'events') return null
-  const text = withoutMark(data)
-  const verdicts = outcomes[sequence]
+  if (kindOf(message) !== 'events') return null
+  const text = withoutMark(message.data)
+  const verdicts = outcomes[message.seq]
   if (verdicts === undefined) return text.some((byte) => byte !== NEWLINE) ? text : null
   const [lines, counted] = [linesOf(text), decodeOutcomes(verdicts)]
   if (lines.length !== counted.length) {
     throw new Error(
-      `partition ${partition}: frame ${sequence} has ${lines.length} events, its settlement speaks of ${counted.length}`,
+      `partition ${partition}: frame ${message.seq} has ${lines.length} events, its settlement speaks of ${counted.length}`,
     )
   }
   return joined(lines.filter((_, i) => counted[i] === 'C'))

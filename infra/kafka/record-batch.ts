@@ -76,7 +76,7 @@ export const encodeRecord = (
   const lengthBytes = varintBytes(zigzag(value.length))
   // Attributes, difference of time, difference of offset, key; the value; number of headers, and they.
   const recordBytes = 4 + lengthBytes + value.length + varintBytes(zigzag(named.length)) + headerBytes
-  const batch = Buffer.allocUnsafeSlow(HEADER_BYTES + varintBytes(zigzag(recordBytes)) + recordBytes)
+  const batch = Buffer.allocUnsafe(HEADER_BYTES + varintBytes(zigzag(recordBytes)) + recordBytes)
   let next = writeVarint(batch, HEADER_BYTES, zigzag(recordBytes))
   batch.fill(0, next, next + 3)
   batch[next + 3] = NO_KEY
@@ -93,7 +93,7 @@ export const encodeRecord = (
  * that they do not ask for the same again, and their lag becomes 0.
  */
 export const encodeSkip = (from: number, to: number): Buffer => {
-  const batch = Buffer.allocUnsafeSlow(HEADER_BYTES)
+  const batch = Buffer.allocUnsafe(HEADER_BYTES)
   writeHeader(batch, { from, to, at: -1, records: 0 })
   return batch
 }

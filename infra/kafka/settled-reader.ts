@@ -118,7 +118,7 @@ export const createSettledReader = (broker: Broker, topic: Topic, partition: num
           }
         }
       }
-      if (topic.withSettlements && settled.at >= offset) add(settled.message, settled)
+      if (topic.withSettlements) add(settled.message, settled)
     }
     const last = found[found.length - 1]
     const next = Math.max(offset, endOf(topic, last))

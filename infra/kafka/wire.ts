@@ -67,12 +67,15 @@ export class WireReader {
   }
 }
 
-const PIECE_BYTES = 1_024
+const FIRST_PIECE_BYTES = 1_024
+const PIECE_BYTES = 65_536
+/** What is larger is not copied; many small ones would each be a part that the system is given. */
+const MOST_COPIED_BYTES = 4_096
 
-/** Writes the same types. What is appended whole is not copied. */
+/** Writes the same types. */
 export class WireWriter {
   readonly #parts: Buffer[] = []
-  #piece = Buffer.allocUnsafe(PIECE_BYTES)
+  #piece = Buffer.allocUnsafe(FIRST_PIECE_BYTES)
   #at = 0
   #length = 0
 
@@ -138,6 +141,11 @@ export class WireWriter {
   }
 
   append(bytes: Buffer): this {
+    if (bytes.length <= MOST_COPIED_BYTES) {
+      const at = this.#room(bytes.length)
+      bytes.copy(this.#piece, at)
+      return this
+    }
     this.#close()
     this.#parts.push(bytes)
     this.#length += bytes.length

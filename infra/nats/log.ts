@@ -106,15 +106,20 @@ const receivedOf = (message: StoredMessage): Received[] => {
 export const traceOfMessage = (message: StoredMessage): TraceHeaders =>
   onlyTrace({ traceparent: message.header(HEADERS.traceparent), tracestate: message.header(HEADERS.tracestate) })
 
-/** A message of the log as its readers see it. Refuses a format that is newer than this code. */
-export const toLogMessage = (message: StoredMessage): LogMessage => {
+/** What a message of the log is. Refuses a format that is newer than this code. */
+export const kindOf = (message: StoredMessage): FrameKind => {
   const format = Number(message.header(HEADERS.format) || FRAME_FORMAT)
   if (format > FRAME_FORMAT) {
     throw new NewerFormat(
       `message ${message.seq} of the log has format ${format}; this version reads up to ${FRAME_FORMAT}`,
     )
   }
-  const kind = message.header(HEADERS.kind) === 'control' ? 'control' : 'events'
+  return message.header(HEADERS.kind) === 'control' ? 'control' : 'events'
+}
+
+/** A message of the log as its readers see it. Refuses a format that is newer than this code. */
+export const toLogMessage = (message: StoredMessage): LogMessage => {
+  const kind = kindOf(message)
   return {
     sequence: message.seq,
     storedAt: message.storedAt,
