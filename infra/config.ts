@@ -87,6 +87,18 @@ const archive: Setting<string | undefined> = {
   help: `Parquet archive of all events: a folder, gs://bucket/prefix, or ${NO_ARCHIVE}; default: archive/ in the data folder`,
 }
 
+/** Where `npm run druid -- up` starts one. */
+const DRUID_URL = 'http://127.0.0.1:8888'
+
+const OLAP_KINDS = ['duckdb', 'druid'] as const
+/** `undefined`: druid where there is an address of one. */
+const olap: Setting<(typeof OLAP_KINDS)[number] | undefined> = {
+  schema: z.enum(OLAP_KINDS, `expected one of ${OLAP_KINDS.join(', ')}`),
+  fallback: undefined,
+  type: 'STORE',
+  help: 'what answers questions about older windows and events: duckdb (embedded), or druid; default: duckdb',
+}
+
 /** The one table of settings: what is read, checked, and shown by --help. */
 const SETTINGS = {
   port: port(4000, 'GraphQL, collector and dashboard'),
@@ -114,6 +126,13 @@ const SETTINGS = {
   importIdleMs: ms(120_000, 100, 86_400_000, 'the same for imports and replays'),
   leaseMs: ms(3_000, 200, 600_000, 'an owner that is silent for so long loses its partitions'),
   markerMs: ms(1_000, 100, 60_000, 'time between the markers by which a gateway measures latency'),
+  olap,
+  druidUrl: {
+    schema: z.string().regex(/^https?:\/\/\S+$/, 'expected http://host:port'),
+    fallback: undefined,
+    type: 'URL',
+    help: `router of a Druid, which then is the store; of --olap druid: ${DRUID_URL}`,
+  } satisfies Setting<string | undefined>,
   archive,
   archiveMs: ms(60_000, 100, 86_400_000, 'events are archived at the latest so long after they came'),
   archiveBytes: integer(64_000_000, 1_000, 1_000_000_000, 'or when so many bytes of a partition are there', 'BYTES'),
@@ -241,6 +260,12 @@ export const loadConfig = (argv: readonly string[], env: Record<string, string |
     return [name, name === 'data' ? absolute(SETTINGS.data.fallback) : SETTINGS[name].fallback]
   })
   return Object.fromEntries(entries) as Config
+}
+
+/** Of the Druid that is the store; null: DuckDB is. */
+export const druidOf = ({ olap: kind, druidUrl }: Pick<Config, 'olap' | 'druidUrl'>): string | null => {
+  if (kind === 'duckdb') return null
+  return druidUrl ?? (kind === 'druid' ? DRUID_URL : null)
 }
 
 /** Flags that make loadConfig answer this very config, for child processes. */

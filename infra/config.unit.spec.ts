@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import { ConfigError, helpText, loadConfig, toFlags } from './config.ts'
+import { ConfigError, druidOf, helpText, loadConfig, toFlags } from './config.ts'
 
 test('defaults hold when nothing is said', () => {
   expect(loadConfig([], {})).toEqual({
@@ -90,6 +90,17 @@ test.each([
   ],
 ])('%j with %j is refused by name', (argv, env, message) => {
   expect(() => loadConfig(argv, env)).toThrow(new ConfigError(message))
+})
+
+test.each([
+  [[], {}, null],
+  [['--olap=duckdb'], {}, null],
+  [['--olap=druid'], {}, 'http://127.0.0.1:8888'],
+  [['--druid-url=http://d:1'], {}, 'http://d:1'],
+  [[], { MILLRACE_DRUID_URL: 'http://d:1' }, 'http://d:1'],
+  [[], { MILLRACE_OLAP: 'duckdb', MILLRACE_DRUID_URL: 'http://d:1' }, null],
+])('%j with %j: the Druid that is the store is %s', (argv, env, url) => {
+  expect(druidOf(loadConfig(argv, env))).toBe(url)
 })
 
 test('a config survives the way to a child process', () => {

@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Config, toFlags } from '#infra/config.ts'
+import { type Config, druidOf, toFlags } from '#infra/config.ts'
 import { findNatsServer } from '#infra/nats/binary.ts'
 import { connectNats } from '#infra/nats/connect.ts'
 import { type Durability, readDurability } from '#infra/nats/durability.ts'
@@ -143,6 +143,13 @@ type Kind = keyof typeof PORTS
 
 const nameOf = (kind: string, index: number): string => (index === 0 ? kind : `${kind}-${index + 1}`)
 
+/** Kafka's own. */
+const KAFKA_PORT = 9_092
+
+/** Druid reads what that server serves. */
+const kafkaPortOf = (config: Config): number | undefined =>
+  config.kafkaPort ?? (druidOf(config) === null ? undefined : KAFKA_PORT)
+
 /** All at once; each makes what it needs of the deployment when it is the first. */
 const startChildren = async (
   { config, mains, say }: StartDependencies,
@@ -155,17 +162,17 @@ const startChildren = async (
     taken.add(port)
     return port
   }
-  const add = async (rank: number, kind: Kind, index: number): Promise<number> => {
+  const add = async (rank: number, kind: Kind, index: number, known: Partial<Config> = {}): Promise<number> => {
     const name = nameOf(kind, index)
     const chosen = new Map<string, number>()
     for (const [setting] of PORTS[kind]) {
-      const wanted = config[setting] ?? 0
+      const wanted = known[setting] ?? config[setting] ?? 0
       chosen.set(setting, index === 0 || wanted !== 0 ? await choose(wanted) : 0)
     }
     const onReady = (ports: Ports) => {
       for (const [setting, its] of PORTS[kind]) chosen.set(setting, ports[its] ?? chosen.get(setting))
     }
-    const args = () => toFlags({ ...config, ...address, ...Object.fromEntries(chosen) })
+    const args = () => toFlags({ ...config, ...known, ...address, ...Object.fromEntries(chosen) })
     const onNotice = (text: string) => say(`${name}: ${text}`)
     const options = { name, main: mains[kind], args, log: group.log(name), reports: true, onReady, onNotice }
     await group.add(rank, childService(options))
@@ -176,8 +183,11 @@ const startChildren = async (
 
   const prepared = prepare(config, address)
   const children = [...many(0, 'gateway', config.gateways), ...many(1, 'processor', config.processors)]
-  const kafka = config.kafkaPort === undefined ? undefined : add(2, 'kafka', 0)
-  const all = Promise.all([...children, add(2, 'storage', 0), kafka])
+  const kafkaPort = kafkaPortOf(config)
+  const kafka = kafkaPort === undefined ? undefined : add(2, 'kafka', 0, { kafkaPort })
+  // It tells Druid where to read.
+  const storage = Promise.resolve(kafka).then((its) => add(2, 'storage', 0, { kafkaPort: its }))
+  const all = Promise.all([...children, storage, kafka])
   all.catch(() => {}) // when the deployment itself is refused, that is the reason to tell
   const made = await prepared
   const [port] = await all

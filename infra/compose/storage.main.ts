@@ -24,6 +24,7 @@ import { startAdminServer } from './admin-server.ts'
 import { startArchiveProcess } from './archive.ts'
 import { createLogger, onStop, reportReady } from './child.ts'
 import { watchConnection } from './connection.ts'
+import { type AnsweringStore, startDruidStore } from './druid-store.ts'
 
 const STOP_MS = 10_000
 const REPORT_MS = 1_000
@@ -102,8 +103,8 @@ const createStoreReports = (nats: Nats, olap: OlapWriter) => {
   }
   return {
     publish,
-    start(storage: Storage): () => void {
-      const report = () => count().then(() => publish(storage.positions()))
+    start(positions: () => readonly number[]): () => void {
+      const report = () => count().then(() => publish(positions()))
       const timer = setInterval(() => void report().catch(() => undefined), REPORT_MS)
       return () => clearInterval(timer)
     },
@@ -145,6 +146,7 @@ const main = async (config: Config): Promise<void> => {
   if (!(await waitForLease(leases, LEASE, stopping.signal))) return
   const olap = await createDuckDbOlap({ folder: join(config.data, 'olap'), partitions, logger, kept })
   const reports = createStoreReports(nats, olap)
+  let druid: AnsweringStore | null = null
   const storage = await startStorage({
     writer: olap,
     feed: createOutputFeed(nats.broker),
@@ -152,7 +154,7 @@ const main = async (config: Config): Promise<void> => {
     clock: { now: Date.now, monotonic: () => performance.now() },
     logger,
     metrics: createMetrics(registry),
-    onWritten: reports.publish,
+    onWritten: (positions) => (druid ? druid.look() : reports.publish(positions)),
     onFatal: (error) => fatal(error.message),
   })
   const received = await startReceivedReader({
@@ -164,9 +166,11 @@ const main = async (config: Config): Promise<void> => {
   })
   measure(registry, storage)
   measureHoles(registry, storage)
-  const answers = { ...withSettledUntil(olap, received), acknowledgeHoles: storage.acknowledgeHoles }
-  const server = serveOlap(nats, { olap: answers, logger })
-  const stopReports = reports.start(storage)
+  const books = { ...withSettledUntil(olap, received), acknowledgeHoles: storage.acknowledgeHoles }
+  const written = storage.positions
+  druid = startDruidStore({ config, books, written, partitions, logger, onPositions: reports.publish })
+  const server = serveOlap(nats, { olap: druid?.olap ?? books, logger })
+  const stopReports = reports.start(druid?.positions ?? written)
   const archive = await startArchiveProcess({ config, nats, partitions, deploymentId, registry, logger })
   stopWork = async () => {
     stopReports()
@@ -174,9 +178,15 @@ const main = async (config: Config): Promise<void> => {
     await archive.stop()
     await received.stop()
     await server.stop()
+    await druid?.stop()
     await olap.close()
   }
-  readiness = () => [...connection.problems(), ...storage.problems(), ...archive.problems()]
+  readiness = () => [
+    ...connection.problems(),
+    ...storage.problems(),
+    ...archive.problems(),
+    ...(druid?.problems() ?? []),
+  ]
   // Ready means that a question that is asked now is answered.
   await nats.nc.flush()
   reportReady({ admin: admin.port })

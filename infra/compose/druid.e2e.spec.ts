@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connectNats, type Nats } from '#infra/nats/connect.ts'
+import { createOlapClient } from '#infra/nats/olap-client.ts'
+import { freshDruid, noDruid, type TestDruid } from '#infra/testing/druid.ts'
+import { startProduct, type TestProduct } from '#infra/testing/product.ts'
+import { until } from '#infra/testing/until.ts'
+import { MillraceError } from '#schema/errors.ts'
+import type { OlapService } from '#schema/olap.ts'
+
+const MINUTE = 60_000
+const EVENTS = 200
+
+const send = async ({ endpoints, keys }: TestProduct, from: number, count: number): Promise<void> => {
+  const events = Array.from({ length: count }, (_, i) => ({
+    id: `e${from + i}`,
+    name: 'page_view',
+    sessionId: `s${(from + i) % 7}`,
+    properties: { path: '/' },
+  }))
+  const response = await fetch(endpoints.collector, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${keys.writeKey}` },
+    body: JSON.stringify(events),
+  })
+  expect(await response.json()).toMatchObject({ accepted: count })
+}
+
+describe.skipIf(noDruid)('npm start with a Druid', () => {
+  let druid: TestDruid
+  let product: TestProduct
+  let nats: Nats
+  let olap: OlapService
+  beforeAll(async () => {
+    druid = await freshDruid()
+    product = await startProduct({ flags: ['--partitions=2', `--druid-url=${druid.url}`, '--kafka-port=0'] })
+    nats = await connectNats(product.endpoints.nats, 'test')
+    olap = createOlapClient(nats)
+  })
+  afterAll(async () => {
+    await nats?.close()
+    await product?.[Symbol.asyncDispose]()
+  })
+
+  const views = async (): Promise<number> => {
+    const now = Date.now()
+    const series = { tenant: 'main', metric: 'page_views', version: 1, size: MINUTE }
+    const { rows } = await olap.aggregates({ ...series, from: now - 60 * MINUTE, to: now + 60 * MINUTE })
+    return rows.reduce((sum, { n = 0 }) => sum + n, 0)
+  }
+  const stored = async (): Promise<number> => {
+    const { rows } = await olap.sql(`SELECT COUNT(*) FROM raw_events WHERE tenant = 'main' AND name = 'page_view'`)
+    return Number(rows[0][0])
+  }
+
+  test('tells it what to read, and answers from it', async () => {
+    await send(product, 0, EVENTS)
+    await until('all events in Druid', async () => (await stored()) === EVENTS, 120_000)
+    await until('all windows in Druid', async () => (await views()) === EVENTS, 120_000)
+    const page = await olap.events({ tenant: 'main', from: 0, to: Date.now() + MINUTE, where: [], first: 500 })
+    expect(new Set(page.nodes.map(({ id }) => id)).size).toBe(EVENTS)
+    // The books are DuckDB's.
+    expect((await olap.totals('main')).stored).toBe(EVENTS)
+    expect((await olap.positions()).every((checkpoint) => checkpoint > 0)).toBe(true)
+  })
+
+  test('nobody sees a number fall when the indexer dies and Druid goes back to its last hand-off', async () => {
+    const seen: (number | string)[] = []
+    const look = async (): Promise<number | string> => {
+      const answer = await views().catch((error: unknown) => {
+        if (error instanceof MillraceError && error.code === 'UNAVAILABLE') return error.message
+        throw error
+      })
+      seen.push(answer)
+      return answer
+    }
+    expect(await look()).toBe(EVENTS)
+    await druid.killIndexer()
+    await until('an error', async () => typeof (await look()) === 'string')
+    await send(product, EVENTS, EVENTS)
+    await druid.startIndexer()
+    await until('everything', async () => (await look()) === 2 * EVENTS, 120_000)
+    const numbers = seen.filter((one) => typeof one === 'number')
+    expect(numbers).toEqual(numbers.toSorted((a, b) => a - b))
+  })
+})
