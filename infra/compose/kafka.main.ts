@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { type Config, loadConfig } from '#infra/config.ts'
 import { parseAddresses } from '#infra/kafka/addresses.ts'
@@ -6,6 +8,7 @@ import { startKafka } from '#infra/kafka/kafka.ts'
 import { openUsers } from '#infra/kafka/users.ts'
 import { connectNats } from '#infra/nats/connect.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
+import { STOP_TRACING_MS, startTracing } from '#infra/otel/tracing.ts'
 import { startAdminServer } from './admin-server.ts'
 import { createLogger, onStop, reportReady } from './child.ts'
 import { watchConnection } from './connection.ts'
@@ -32,6 +35,9 @@ const main = async (config: Config): Promise<void> => {
   const nats = await connectNats(config.natsUrl ?? `nats://127.0.0.1:${config.natsPort}`, 'millrace kafka')
   const deployment = await ensureDeployment(nats, { partitions: config.partitions })
   const connection = watchConnection(nats, logger)
+  const owner = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
+  const { otlpEndpoint: endpoint, traceRatio: ratio } = config
+  const tracing = await startTracing({ endpoint, ratio, service: 'millrace-kafka', instance: owner, logger })
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const kafka = await startKafka({
@@ -46,14 +52,16 @@ const main = async (config: Config): Promise<void> => {
     node: config.kafkaNode,
     reachableHost: reachableHost(host),
     registry,
+    tracer: tracing.tracer,
     logger,
   })
   const problems = (): string[] => [...connection.problems(), ...kafka.problems()]
   const admin = await startAdminServer(config.adminPort, host, registry, problems)
-  onStop(logger, STOP_MS, async () => {
+  onStop(logger, STOP_MS + STOP_TRACING_MS, async () => {
     await kafka.close()
     await admin.close()
     await nats.close()
+    await tracing.stop()
   })
   reportReady({ kafka: kafka.port, admin: admin.port })
   logger.info({ port: kafka.port, admin: admin.port }, 'kafka started')

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { whyNoJava } from '#infra/testing/java.ts'
 import { hasKcat } from '#infra/testing/kcat.ts'
 import { until } from '#infra/testing/until.ts'
-import { lineOf, startDeployment, type TestDeployment } from './fixtures/deployment.ts'
+import { lineOf, openKafka, startDeployment, type TestDeployment } from './fixtures/deployment.ts'
 import { fetchJavaClient, openJavaReader } from './fixtures/java-reader.ts'
 import { hashPassword } from './users.ts'
 
@@ -183,6 +183,28 @@ describe.skipIf(noJava).each(['3.9.0', '4.1.2'])('the Java client %s', { timeout
     await using member = await openJavaReader({ 'bootstrap.servers': server.url }, version)
     expect(await member.ask('subscribe user_events')).toContain('GroupAuthorizationException')
     await server.kill()
+  })
+
+  test('throws when a stream was made anew, and does not read what stands there now', async () => {
+    await using other = await startDeployment()
+    for (const line of LINES) await other.writer.frame(line)
+    await other.writer.commit({ to: LINES.length })
+    const kafka = await openKafka(other.nats)
+    await using reader = await openJavaReader({ 'bootstrap.servers': `127.0.0.1:${kafka.port}` }, version)
+    await reader.ask('assign user_events 0')
+    await reader.ask('seek user_events 0 2')
+    expect((await reader.poll(4)).map(({ offset }) => offset)).toEqual([2, 3, 4, 5])
+    const { config } = await other.nats.jsm.streams.info('user_events_0')
+    await other.nats.jsm.streams.delete('user_events_0')
+    await other.nats.jsm.streams.add(config)
+    for (const line of LINES) await other.writer.frame(line)
+    await reader.ask('seek user_events 0 1')
+    const said = await until('it says so', async () => {
+      const answer = await reader.ask('poll 1 2000')
+      return answer !== '' && answer
+    })
+    expect(said).toMatch(/^KafkaException: .*corrupt/i)
+    await kafka.close()
   })
 
   test('reads by TLS and with a password, and goes on at another server when one is killed', async () => {

@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { until } from '#infra/testing/until.ts'
+import { createMemoryTracer } from '#schema/testing/tracer.ts'
 import { API } from './codes.ts'
 import { openClient } from './fixtures/client.ts'
 import { startFakeKafka } from './fixtures/fake-kafka.ts'
@@ -123,6 +124,17 @@ test('a Fetch that waits is answered as soon as there is something, or enough, o
   expect((await enough)[0].batches.length).toBeGreaterThan(1)
   expect((await client.fetch(at(6), { maxWaitMs: 50 }))[0].batches).toEqual([])
   expect(kafka.waiting()).toBe(0)
+})
+
+test('an answer that holds records makes a span, and no other does', async () => {
+  const { tracer, spans } = createMemoryTracer()
+  await using kafka = await startFakeKafka({ values: ['a', 'b'], tracer })
+  using client = await openClient(kafka.port)
+  await client.fetch(at(3))
+  await client.fetch(at(1))
+  await until('it has ended', () => spans().length > 0)
+  const sent = { 'messaging.destination.name': TOPIC, 'messaging.batch.message_count': 2, 'millrace.bytes': 138 }
+  expect(spans().map(({ name, attributes }) => [name, attributes])).toEqual([['Fetch', expect.objectContaining(sent)]])
 })
 
 test('nobody writes, and there are no groups: both is said at once', async () => {

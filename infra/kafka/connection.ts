@@ -97,6 +97,7 @@ export const serveConnection = (
       await send(socket, made)
     } finally {
       made.lease?.release()
+      made.span?.end()
       answering.stop()
     }
     if (made.ends) throw made.ends

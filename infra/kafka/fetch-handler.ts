@@ -1,7 +1,9 @@
+import type { Span, Tracer } from '@opentelemetry/api'
 import type { ByteBudget, Lease } from './byte-budget.ts'
 import type { Catalog } from './catalog.ts'
 import { ERROR } from './codes.ts'
 import type { FetchedPartition, FetchedTopic, FetchPosition, FetchRequest } from './fetch.ts'
+import { type Delivered, startFetchSpan } from './fetch-span.ts'
 import { linesOfTenant } from './frame-lines.ts'
 import type { KafkaLimits } from './limits.ts'
 import type { KafkaMetrics } from './metrics.ts'
@@ -34,6 +36,14 @@ interface Dependencies {
   budget: ByteBudget
   metrics: Pick<KafkaMetrics, 'records'>
   limits: KafkaLimits
+  tracer: Tracer
+}
+
+/** The caller releases the lease, which is for the answer's bytes, and ends the span when they are sent. */
+export interface Fetched {
+  topics: FetchedTopic[]
+  lease: Lease | null
+  span?: Span
 }
 
 interface Round {
@@ -41,7 +51,7 @@ interface Round {
   /** Of records. */
   bytes: number
   /** What metrics.records is told. */
-  counts: [topic: string, records: number, bytes: number][]
+  counts: Delivered[]
   hasError: boolean
   /** An error that may be over soon. */
   hasTrouble: boolean
@@ -70,7 +80,7 @@ const batchesOf = (entries: readonly RecordEntry[], offset: number, next: number
   return batches
 }
 
-export const createFetchHandler = ({ catalog, budget, metrics, limits }: Dependencies) => {
+export const createFetchHandler = ({ catalog, budget, metrics, limits, tracer }: Dependencies) => {
   const nothing = (position: FetchPosition, error: FetchedPartition['error'], end = -1): FetchedPartition => ({
     partition: position.partition,
     error,
@@ -150,13 +160,13 @@ export const createFetchHandler = ({ catalog, budget, metrics, limits }: Depende
     }
   }
 
-  /** The lease is for the answer's bytes: the caller releases it when they are sent. */
-  return async (request: FetchRequest, reader: Reader): Promise<{ topics: FetchedTopic[]; lease: Lease | null }> => {
+  return async (request: FetchRequest, reader: Reader): Promise<Fetched> => {
     const until = performance.now() + clamp(request.maxWaitMs, 0, limits.waitMs)
     const left = (): number => Math.max(0, until - performance.now())
     const most = clamp(request.maxBytes, 1, limits.responseBytes)
     const least = clamp(request.minBytes, 0, most)
     for (;;) {
+      const startedAt = Date.now()
       const change = watch(request, reader.user, reader.closed)
       try {
         const bytes = budget.share(most, Math.min(most, limits.leastShareBytes))
@@ -171,7 +181,8 @@ export const createFetchHandler = ({ catalog, budget, metrics, limits }: Depende
         if (isEnough || round.hasError || round.isOnWay || left() === 0 || reader.closed.aborted) {
           lease.resize(round.bytes)
           for (const count of round.counts) metrics.records(...count)
-          return { topics: round.topics, lease }
+          const span = round.counts.length > 0 ? startFetchSpan(tracer, startedAt, round.counts) : undefined
+          return { topics: round.topics, lease, span }
         }
         lease.release()
         await change.within(left())

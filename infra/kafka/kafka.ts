@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Tracer } from '@opentelemetry/api'
 import type { Registry } from 'prom-client'
 import type { Broker } from '#infra/nats/broker.ts'
 import { createByteBudget } from './byte-budget.ts'
@@ -31,6 +32,7 @@ export interface KafkaOptions {
   /** Host of this one where it is alone. */
   reachableHost: string
   registry: Registry
+  tracer: Tracer
   logger: {
     info(fields: object, message: string): void
     warn(fields: object, message: string): void
@@ -74,7 +76,7 @@ const gaugesOf = (
 
 /** Serves the topics of a deployment: resolves when every partition can be read and clients can connect. */
 export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
-  const { broker, host, tls, users, advertised, node, registry, logger } = options
+  const { broker, host, tls, users, advertised, node, registry, tracer, logger } = options
   if (advertised && !advertised.some(({ id }) => id === node)) {
     throw new Error(`the advertised addresses do not name this server: no ${node}=host:port among them`)
   }
@@ -98,6 +100,7 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
     budget,
     metrics,
     limits,
+    tracer,
   })
   const hasUsers = users !== null
   const server = await startKafkaServer({ host, port, tls, service, budget, metrics, logger, limits, hasUsers })

@@ -1,3 +1,4 @@
+import type { Span, Tracer } from '@opentelemetry/api'
 import { writeApiVersions } from './api-versions.ts'
 import type { ByteBudget, Lease } from './byte-budget.ts'
 import type { Catalog } from './catalog.ts'
@@ -39,6 +40,8 @@ export interface Answer {
   bytes: number
   /** Of what the parts hold. */
   lease: Lease | null
+  /** Of a Fetch that gives records. */
+  span?: Span
   /** Why the connection ends behind it. */
   ends?: Refusal
 }
@@ -53,8 +56,10 @@ interface Dependencies {
   budget: ByteBudget
   metrics: KafkaMetrics
   limits: KafkaLimits
+  tracer: Tracer
 }
 
+const NOTHING_HELD = { lease: null }
 const WRONG = 'wrong name or password'
 
 /** Request headers are all read in their oldest form: what newer ones add stands behind it, before nothing that counts. */
@@ -78,9 +83,9 @@ const framed = (body: WireWriter): Pick<Answer, 'parts' | 'bytes'> => {
 
 /** Answers requests; knows nothing of sockets. Rejects with Refusal for what ends a connection without an answer. */
 export const createKafkaService = (dependencies: Dependencies) => {
-  const { catalog, addresses, node, clusterId, users, budget, metrics, limits } = dependencies
+  const { catalog, addresses, node, clusterId, users, budget, metrics, limits, tracer } = dependencies
   const supported = supportedApis(users !== null)
-  const fetch = createFetchHandler({ catalog, budget, metrics, limits })
+  const fetch = createFetchHandler({ catalog, budget, metrics, limits, tracer })
 
   const login = async (session: Session, credentials: Credentials): Promise<boolean> => {
     const user = (await users?.find(credentials)) ?? null
@@ -105,29 +110,29 @@ export const createKafkaService = (dependencies: Dependencies) => {
     writer: WireWriter,
     session: Session,
     user: User | null,
-  ): Promise<Lease | null | undefined> => {
+  ): Promise<Pick<Answer, 'lease' | 'span'> | null> => {
     switch (api) {
       case API.metadata:
         writeMetadata(writer, version, describe(user, readMetadataRequest(reader)))
-        return null
+        return NOTHING_HELD
       case API.listOffsets:
         writeListOffsets(writer, version, await answerOffsets(catalog, user, readListOffsetsRequest(reader, version)))
-        return null
+        return NOTHING_HELD
       case API.fetch: {
         const { places, closed } = session
-        const { topics, lease } = await fetch(readFetchRequest(reader, version), { user, places, closed })
+        const { topics, ...held } = await fetch(readFetchRequest(reader, version), { user, places, closed })
         writeFetch(writer, version, topics)
-        return lease
+        return held
       }
       case API.findCoordinator:
         metrics.refused('group')
         writeCoordinatorRefusal(writer, version)
-        return null
+        return NOTHING_HELD
       default: {
         const request = readProduceRequest(reader)
         metrics.refused('produce')
         writeProduceRefusal(writer, request)
-        return request.acks === 0 ? undefined : null
+        return request.acks === 0 ? null : NOTHING_HELD
       }
     }
   }
@@ -154,7 +159,7 @@ export const createKafkaService = (dependencies: Dependencies) => {
     const { name } = find(header)
     metrics.request(name)
     const writer = new WireWriter().int32(header.correlation)
-    const done = (lease: Lease | null = null, ends?: Refusal): Answer => ({ ...framed(writer), lease, ends })
+    const done = (ends?: Refusal): Answer => ({ ...framed(writer), ...NOTHING_HELD, ends })
     switch (header.api) {
       case API.apiVersions:
         writeApiVersions(writer, header.version, supported)
@@ -168,14 +173,14 @@ export const createKafkaService = (dependencies: Dependencies) => {
       case API.saslAuthenticate: {
         const isWelcome = await login(session, readAuthenticateRequest(reader))
         writeAuthenticate(writer, header.version, isWelcome)
-        return isWelcome ? done() : done(null, new Refusal('authentication', WRONG))
+        return isWelcome ? done() : done(new Refusal('authentication', WRONG))
       }
     }
     if (session.user === undefined) {
       throw new Refusal('authentication', `${name} before authentication`)
     }
-    const lease = await answerKnown(header, reader, writer, session, session.user)
-    return lease === undefined ? null : done(lease)
+    const held = await answerKnown(header, reader, writer, session, session.user)
+    return held && { ...framed(writer), ...held }
   }
 }
 
