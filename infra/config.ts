@@ -102,6 +102,7 @@ const olap: Setting<(typeof OLAP_KINDS)[number] | undefined> = {
 /** The one table of settings: what is read, checked, and shown by --help. */
 const SETTINGS = {
   port: port(4000, 'GraphQL, collector and dashboard'),
+  grpcPort: port(4001, 'collector over gRPC'),
   host: {
     schema: z.string().min(1, 'expected an address'),
     fallback: '127.0.0.1',

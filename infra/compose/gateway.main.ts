@@ -7,6 +7,7 @@ import { createCollectMetrics } from '#gateway/collect/metrics.ts'
 import { createSchemaCheck } from '#gateway/collect/schema-check.ts'
 import { createPage } from '#gateway/dashboard/page.ts'
 import { createGraphqlHandler } from '#gateway/graphql/handler.ts'
+import { createGrpcServer } from '#gateway/grpc/server.ts'
 import { createHttpServer } from '#gateway/http/server.ts'
 import { createIntake } from '#gateway/indicators/intake.ts'
 import { createLiveView } from '#gateway/live/live-view.ts'
@@ -182,13 +183,19 @@ const main = async (config: Config): Promise<void> => {
     },
     onError: (error, where) => logger.error({ err: error, where }, 'a request failed unexpectedly'),
   })
+  const grpc = createGrpcServer({
+    collector,
+    authenticate,
+    onError: (error, where) => logger.error({ err: error, where }, 'a call failed unexpectedly'),
+  })
   const port = await server.listen(config.port, config.host)
-  reportReady({ http: port })
-  logger.info({ port, durability: durability.now().level }, 'gateway started')
+  const grpcPort = await grpc.listen(config.grpcPort, config.host)
+  reportReady({ http: port, grpc: grpcPort })
+  logger.info({ port, grpcPort, durability: durability.now().level }, 'gateway started')
   onStop(logger, DRAIN_MS + CLOSE_MS + STOP_TRACING_MS + 1_000, async () => {
     stopMarkers()
     await graphql.close()
-    const closed = server.close(DRAIN_MS + CLOSE_MS)
+    const closed = Promise.all([server.close(DRAIN_MS + CLOSE_MS), grpc.close(DRAIN_MS + CLOSE_MS)])
     const drained = await collector.drain(DRAIN_MS)
     if (!drained) logger.warn('frames were still waiting for the log; their senders were not answered')
     await closed

@@ -13,7 +13,7 @@ import { openLogFile } from './log-file.ts'
 import { type NatsAddress, natsService } from './nats-service.ts'
 import { choosePort } from './ports.ts'
 import { type Service, type ServiceEvent, type Supervised, supervise } from './supervise.ts'
-import { type Endpoints, endpointsOf } from './welcome.ts'
+import { type EndpointPorts, type Endpoints, endpointsOf } from './welcome.ts'
 
 /** Main files of the children. */
 export interface Mains {
@@ -63,8 +63,8 @@ export const startProduct = (dependencies: StartDependencies): Start => {
   const start = async (): Promise<Product> => {
     await rm(endpointsFile, { force: true })
     const nats = await startNats(dependencies, group)
-    const { port, kafkaPort, keys, durability } = await startChildren(dependencies, group, nats)
-    const endpoints = endpointsOf(config.host, port, nats.natsUrl, kafkaPort)
+    const { ports, keys, durability } = await startChildren(dependencies, group, nats)
+    const endpoints = endpointsOf(config.host, ports, nats.natsUrl)
     await writeJson(endpointsFile, endpoints)
     if (config.demo) await startDemo(dependencies, group)
     return { endpoints, keys, durability }
@@ -129,9 +129,12 @@ const startNats = async ({ config, env, say }: StartDependencies, group: Group):
   return service.address()
 }
 
-/** Settings that are ports of a kind of child, and what the child calls them. The first one is its address. */
+/** Settings that are ports of a kind of child, and what the child calls them. */
 const PORTS = {
-  gateway: [['port', 'http']],
+  gateway: [
+    ['port', 'http'],
+    ['grpcPort', 'grpc'],
+  ],
   processor: [['adminPort', 'admin']],
   storage: [['adminPort', 'admin']],
   kafka: [
@@ -155,14 +158,19 @@ const startChildren = async (
   { config, mains, say }: StartDependencies,
   group: Group,
   address: NatsAddress,
-): Promise<Prepared & { port: number; kafkaPort?: number }> => {
+): Promise<Prepared & { ports: EndpointPorts }> => {
   const taken = new Set<number>()
   const choose = async (wanted: number): Promise<number> => {
     const port = await choosePort(wanted, config.host, say, taken)
     taken.add(port)
     return port
   }
-  const add = async (rank: number, kind: Kind, index: number, known: Partial<Config> = {}): Promise<number> => {
+  const add = async (
+    rank: number,
+    kind: Kind,
+    index: number,
+    known: Partial<Config> = {},
+  ): Promise<ReadonlyMap<string, number>> => {
     const name = nameOf(kind, index)
     const chosen = new Map<string, number>()
     for (const [setting] of PORTS[kind]) {
@@ -176,7 +184,7 @@ const startChildren = async (
     const onNotice = (text: string) => say(`${name}: ${text}`)
     const options = { name, main: mains[kind], args, log: group.log(name), reports: true, onReady, onNotice }
     await group.add(rank, childService(options))
-    return chosen.get(PORTS[kind][0][0])!
+    return chosen
   }
   const many = (rank: number, kind: 'gateway' | 'processor', count: number) =>
     Array.from({ length: count }, (_, index) => add(rank, kind, index))
@@ -186,12 +194,17 @@ const startChildren = async (
   const kafkaPort = kafkaPortOf(config)
   const kafka = kafkaPort === undefined ? undefined : add(2, 'kafka', 0, { kafkaPort })
   // It tells Druid where to read.
-  const storage = Promise.resolve(kafka).then((its) => add(2, 'storage', 0, { kafkaPort: its }))
+  const storage = Promise.resolve(kafka).then((its) => add(2, 'storage', 0, { kafkaPort: its?.get('kafkaPort') }))
   const all = Promise.all([...children, storage, kafka])
   all.catch(() => {}) // when the deployment itself is refused, that is the reason to tell
   const made = await prepared
-  const [port] = await all
-  return { port: port!, kafkaPort: await kafka, ...made }
+  const [gateway] = await all
+  const ports = {
+    http: gateway!.get('port')!,
+    grpc: gateway!.get('grpcPort')!,
+    kafka: (await kafka)?.get('kafkaPort'),
+  }
+  return { ports, ...made }
 }
 
 type Prepared = Pick<Product, 'keys' | 'durability'>

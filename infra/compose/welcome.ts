@@ -6,6 +6,8 @@ export interface Endpoints {
   graphql: string
   ws: string
   collector: string
+  /** host:port */
+  grpc: string
   dashboard: string
   nats: string
   /** For bootstrap.servers; absent when no Kafka server was asked for. */
@@ -20,15 +22,22 @@ const authorityOf = (host: string, port: number): string => {
   return `${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
 }
 
-export const endpointsOf = (host: string, port: number, nats: string, kafkaPort?: number): Endpoints => {
-  const authority = authorityOf(host, port)
+export interface EndpointPorts {
+  http: number
+  grpc: number
+  kafka?: number
+}
+
+export const endpointsOf = (host: string, { http, grpc, kafka }: EndpointPorts, nats: string): Endpoints => {
+  const authority = authorityOf(host, http)
   return {
     graphql: `http://${authority}/graphql`,
     ws: `ws://${authority}/graphql`,
     collector: `http://${authority}/v1/events`,
+    grpc: authorityOf(host, grpc),
     dashboard: `http://${authority}/`,
     nats,
-    ...(kafkaPort === undefined ? {} : { kafka: authorityOf(host, kafkaPort) }),
+    ...(kafka === undefined ? {} : { kafka: authorityOf(host, kafka) }),
   }
 }
 
@@ -43,6 +52,7 @@ export const welcomeText = (endpoints: Endpoints, keys: Keys, folder: string, du
     ['GraphQL', endpoints.graphql],
     ['WebSocket', endpoints.ws],
     ['collector', endpoints.collector],
+    ['gRPC', endpoints.grpc],
     ['NATS', `${endpoints.nats}${doubt(durability)}`],
     ...(endpoints.kafka === undefined ? [] : [['Kafka', endpoints.kafka]]),
     ['data', folder],

@@ -72,7 +72,7 @@ const collectOutput = (child: ChildProcess) => {
 /** Starts it and waits until it is ready. Whatever happens, dispose leaves no process and no folder behind. */
 export const startProduct = async ({ flags = [], dataDir: given }: ProductOptions = {}): Promise<TestProduct> => {
   const dataDir = given ?? (await mkdtemp(join(tmpdir(), 'millrace-product-')))
-  const ports = ['--port=0', '--nats-port=0']
+  const ports = ['--port=0', '--nats-port=0', '--grpc-port=0']
   const child = spawn(process.execPath, [MAIN, `--data=${dataDir}`, ...ports, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })

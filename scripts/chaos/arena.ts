@@ -74,7 +74,10 @@ export const startArena = async (options: ArenaOptions): Promise<Arena> => {
   const product = stack.use(await startProduct({ dataDir, flags }))
   const others = Array.from({ length: gateways - 1 }, (_, i) => gatewayPort(dataDir, `gateway-${i + 2}`))
   const ports = [Number(new URL(product.endpoints.graphql).port), ...(await Promise.all(others))]
-  const views = ports.map((port) => ({ ...product, endpoints: endpointsOf(HOST, port, nats.natsUrl) }))
+  const views = ports.map((port) => ({
+    ...product,
+    endpoints: endpointsOf(HOST, { http: port, grpc: 0 }, nats.natsUrl),
+  }))
   const pids = (): Record<string, number> => {
     const pid = nats.pid()
     return { ...product.pids(), ...(pid === null ? {} : { 'nats-server': pid }) }

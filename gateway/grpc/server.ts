@@ -1,0 +1,187 @@
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import {
+  type Metadata,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type sendUnaryData,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import { loadSync } from '@grpc/proto-loader'
+import { ReflectionService } from '@grpc/reflection'
+import { HealthImplementation } from 'grpc-health-check'
+import { MillraceError } from '#schema/errors.ts'
+import { LIMITS } from '#schema/limits.ts'
+import { readTrace } from '#schema/trace.ts'
+import { type Authenticate, requireRight } from '../auth.ts'
+import { bareAddress, clientAddress } from '../collect/client-address.ts'
+import type { Collector } from '../collect/collector.ts'
+import { inspect } from '../collect/inspect.ts'
+import { type ParsedBody, parseBody } from '../collect/parse.ts'
+import { asMillraceError } from '../http/answer.ts'
+import { eventOf, type ReceiptMessage, receiptOf, type TrackRequest } from './messages.ts'
+import { failureOf } from './status.ts'
+
+const PROTO = fileURLToPath(new URL('../../schema/collector.proto', import.meta.url))
+const SERVICE = 'millrace.v1.Collector'
+/** The rest of a message beside its events. */
+const ENVELOPE_BYTES = 1_000
+/** Requests of one stream that wait for the log; past them nothing is read of it. */
+const MOST_WAITING = 16
+
+export interface GrpcServerDependencies {
+  collector: Pick<Collector, 'collect'>
+  authenticate: Authenticate
+  /** Told of errors that are nobody's fault outside. */
+  onError: (error: unknown, where: string) => void
+}
+
+const text = (metadata: Metadata, name: string): string | undefined => metadata.get(name)[0]?.toString()
+
+/** Events of a request, with what is wrong with them as values. */
+const eventsOf = ({ events = [], body }: TrackRequest): ParsedBody => {
+  if (body === undefined || body.length === 0) {
+    const values = events.map(eventOf)
+    const problems: ParsedBody['problems'] = new Map()
+    for (const [index, value] of values.entries()) {
+      const problem = inspect(value)
+      if (problem) problems.set(index, problem)
+    }
+    return { events: values, problems }
+  }
+  if (events.length === 0) return parseBody(body)
+  throw new MillraceError('BAD_INPUT', 'Expected events or a body, found both. Send them in two requests.')
+}
+
+type Call = Pick<ServerUnaryCall<TrackRequest, ReceiptMessage>, 'metadata' | 'getPeer'>
+
+/** The collector over gRPC, with reflection and the standard health service. */
+export const createGrpcServer = ({ collector, authenticate, onError }: GrpcServerDependencies) => {
+  const definition = loadSync(PROTO, { longs: Number, enums: String, oneofs: true })
+  const server = new Server({
+    'grpc.max_receive_message_length': LIMITS.requestBytes + ENVELOPE_BYTES,
+    'grpc.max_concurrent_streams': 1_000,
+    'grpc.keepalive_time_ms': 60_000,
+  })
+  /** Of each open stream: reads no more of it, and ends it behind the receipts that are under way. */
+  const streams = new Set<() => void>()
+
+  const fail = (error: unknown, where: string) => {
+    if (!(error instanceof MillraceError)) onError(error, where)
+    return failureOf(asMillraceError(error))
+  }
+
+  /** Throws when the key may not send. It is checked before anything else of the call. */
+  const admit = (call: Call) => {
+    const key = authenticate(text(call.metadata, 'authorization'))
+    requireRight(key, 'WRITE')
+    const address = clientAddress(bareAddress(call.getPeer()), text(call.metadata, 'x-forwarded-for'))
+    const traceparent = text(call.metadata, 'traceparent')
+    const trace = readTrace({ traceparent, tracestate: text(call.metadata, 'tracestate') })
+    return async (request: TrackRequest): Promise<ReceiptMessage> => {
+      const source = request.source || undefined
+      const receipt = await collector.collect({ tenant: key.tenant, source, address, trace, ...eventsOf(request) })
+      return receiptOf(receipt, request.all === true)
+    }
+  }
+
+  const track = async (
+    call: ServerUnaryCall<TrackRequest, ReceiptMessage>,
+    answer: sendUnaryData<ReceiptMessage>,
+  ): Promise<void> => {
+    try {
+      answer(null, await admit(call)(call.request))
+    } catch (error) {
+      answer(fail(error, 'Track'))
+    }
+  }
+
+  const trackStream = (call: ServerDuplexStream<TrackRequest, ReceiptMessage>): void => {
+    const left = new AbortController()
+    let isOver = false
+    let isStopping = false
+    let waiting = 0
+    let last: Promise<void> = Promise.resolve()
+
+    /** Receipts that are ready have been sent. */
+    const end = (error: unknown): void => {
+      if (isOver) return
+      isOver = true
+      streams.delete(stop)
+      if (!left.signal.aborted) call.emit('error', fail(error, 'TrackStream'))
+    }
+    const send = async (receipt: ReceiptMessage): Promise<void> => {
+      if (isOver) return
+      if (!call.write(receipt)) await once(call, 'drain', { signal: left.signal })
+      waiting--
+      if (waiting < MOST_WAITING && !isStopping) call.resume()
+    }
+    const stop = (): void => {
+      isStopping = true
+      call.pause()
+      const error = new MillraceError('UNAVAILABLE', 'The gateway stops. Send what has no receipt again.')
+      void last.then(() => end(error), end)
+    }
+    streams.add(stop)
+    call.on('cancelled', () => {
+      left.abort()
+      end(null)
+    })
+    try {
+      const collect = admit(call)
+      call.on('data', (request: TrackRequest) => {
+        waiting++
+        if (waiting >= MOST_WAITING) call.pause()
+        const receipt = collect(request)
+        last = last.then(async () => send(await receipt))
+        // Each failure is told once, behind the receipts before it.
+        receipt.catch(() => {})
+        last.catch(end)
+      })
+      call.on('end', () => {
+        void last.then(
+          () => {
+            streams.delete(stop)
+            if (!isOver) call.end()
+          },
+          () => {},
+        )
+      })
+    } catch (error) {
+      end(error)
+    }
+  }
+
+  server.addService(
+    definition[SERVICE] as never,
+    { Track: track, TrackStream: trackStream } as UntypedServiceImplementation,
+  )
+  new ReflectionService(definition).addToServer(server)
+  const health = new HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' })
+  health.addToServer(server)
+
+  /** Answers the port (0 asks for any free one). Rejects when it is taken. */
+  const listen = (port: number, host: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const address = host.includes(':') ? `[${host}]` : host
+      server.bindAsync(`${address}:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      )
+    })
+
+  /** Takes no more calls, lets those under way finish for up to `limitMs`, then ends what is left. */
+  const close = async (limitMs: number): Promise<void> => {
+    health.setStatus('', 'NOT_SERVING')
+    health.setStatus(SERVICE, 'NOT_SERVING')
+    const { promise, resolve } = Promise.withResolvers<void>()
+    server.tryShutdown(() => resolve())
+    const timer = setTimeout(() => server.forceShutdown(), limitMs)
+    for (const stop of streams) stop()
+    await promise
+    clearTimeout(timer)
+  }
+
+  return { listen, close }
+}
