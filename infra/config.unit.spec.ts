@@ -5,6 +5,7 @@ import { ConfigError, druidOf, helpText, loadConfig, toFlags } from './config.ts
 test('defaults hold when nothing is said', () => {
   expect(loadConfig([], {})).toEqual({
     port: 4000,
+    grpcPort: 4001,
     host: '127.0.0.1',
     data: resolve('.millrace'),
     natsUrl: undefined,

@@ -8,7 +8,7 @@ import { ensureChromium } from '#infra/testing/chromium.ts'
 import { findGcsServer } from '#infra/testing/gcs-server.ts'
 import { ensureJava } from '#infra/testing/java.ts'
 import { ensureKcat } from '#infra/testing/kcat.ts'
-import { ensurePyArrow, ensurePython } from '#infra/testing/python.ts'
+import { ensurePackages, ensurePython, GRPC, PYARROW } from '#infra/testing/python.ts'
 
 const VITEST = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url))
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -27,8 +27,14 @@ const say = (line: string) => console.log(`test: ${line}`)
 const prepare = async (): Promise<NodeJS.ProcessEnv> => {
   const server = await findNatsServer({ env: process.env, say })
   const env = { ...process.env, PATH: `${dirname(server)}:${process.env.PATH}` }
-  if (!ensurePython(process.env, say)) say('no python3 was found: install one; the fuzz of JSON readers is skipped')
-  else if (!ensurePyArrow(process.env, say)) say('no PyArrow could be had: pip install pyarrow; its tests are skipped')
+  if (!ensurePython(process.env, say)) say('no python3 was found: install one; the tests with Python are skipped')
+  else {
+    for (const wanted of [PYARROW, GRPC]) {
+      const names = wanted.packages.join(' ')
+      if (!ensurePackages(wanted, process.env, say))
+        say(`could not be had: pip install ${names}; its tests are skipped`)
+    }
+  }
   if (!(await findGcsServer(process.env, say).catch(() => null)))
     say('no server for Google Cloud Storage could be built: install Go (https://go.dev/dl); its tests are skipped')
   if (!ensureKcat(process.env, say))

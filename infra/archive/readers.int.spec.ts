@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ensurePyArrow } from '#infra/testing/python.ts'
+import { ensurePackages, PYARROW } from '#infra/testing/python.ts'
 import { frameRows } from '#processors/archive/frame-rows.ts'
 import { eventLine, T0 } from '#processors/storage/fixtures.ts'
 import { type ArchiveOutcome, archiveFolder, columnsOf } from '#schema/archive.ts'
@@ -14,7 +14,7 @@ import { openFolder } from './folder.ts'
 import { createParquetFiles } from './parquet.ts'
 
 const DAY = 86_400_000
-const pyarrow = ensurePyArrow(process.env, console.error)
+const pyarrow = ensurePackages(PYARROW, process.env, console.error)
 const WHY = 'no PyArrow could be had: pip install pyarrow'
 if (!pyarrow && process.env.CI) throw new Error(WHY)
 if (!pyarrow) console.error(WHY)

@@ -18,7 +18,18 @@ let gateway: ChildProcess
 let base: string
 
 const startGateway = async (): Promise<void> => {
-  const flags = ['--nats-url', server.url, '--port', '0', '--grpc-port', '0', '--partitions', String(PARTITIONS), '--log-level', 'error']
+  const flags = [
+    '--nats-url',
+    server.url,
+    '--port',
+    '0',
+    '--grpc-port',
+    '0',
+    '--partitions',
+    String(PARTITIONS),
+    '--log-level',
+    'error',
+  ]
   gateway = fork(MAIN, flags)
   const [message] = (await once(gateway, 'message')) as [{ ready: boolean; ports: { http: number } }]
   base = `http://127.0.0.1:${message.ports.http}`

@@ -31,7 +31,18 @@ afterAll(async () => {
 
 /** A gateway whose every request begins a trace. */
 const startGateway = async (endpoint: string) => {
-  const flags = ['--nats-url', server.url, '--port', '0', '--grpc-port', '0', '--partitions', '1', '--otlp-endpoint', endpoint]
+  const flags = [
+    '--nats-url',
+    server.url,
+    '--port',
+    '0',
+    '--grpc-port',
+    '0',
+    '--partitions',
+    '1',
+    '--otlp-endpoint',
+    endpoint,
+  ]
   const child: ChildProcess = fork(MAIN, [...flags, '--trace-ratio', '1'], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })

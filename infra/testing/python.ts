@@ -15,34 +15,48 @@ export const ensurePython = (env: NodeJS.ProcessEnv, say: (line: string) => void
   return hasPython(env)
 }
 
-const PYARROW = '26.0.1'
+/** Packages of PyPI that a test needs, and what it imports of them. */
+export interface PythonPackages {
+  packages: readonly string[]
+  imports: string
+}
 
-/** A python3 with PyArrow: what to run it with, and in which environment. */
-export interface PyArrow {
+export const PYARROW: PythonPackages = { packages: ['pyarrow==26.0.1'], imports: 'pyarrow.dataset, pyarrow.parquet' }
+export const GRPC: PythonPackages = {
+  packages: ['grpcio==1.85.1', 'grpcio-tools==1.85.1', 'grpcio-health-checking==1.85.1', 'grpcio-reflection==1.85.1'],
+  imports: 'grpc_tools.protoc, grpc_health.v1, grpc_reflection.v1alpha',
+}
+
+/** A python3 with packages: what to run it with, and in which environment. */
+export interface Python {
   command: string
   env: NodeJS.ProcessEnv
 }
 
-const imports = (env: NodeJS.ProcessEnv): boolean =>
-  spawnSync('python3', ['-c', 'import pyarrow.dataset, pyarrow.parquet'], { env }).status === 0
+const canImport = (imports: string, env: NodeJS.ProcessEnv): boolean =>
+  spawnSync('python3', ['-c', `import ${imports}`], { env }).status === 0
 
-/** The machine's PyArrow, else the cache's; where there is none pip puts one there, and nothing else of the machine changes. */
-export const ensurePyArrow = (env: NodeJS.ProcessEnv, say: (line: string) => void): PyArrow | null => {
+/** The machine's packages, else the cache's; where there are none pip puts them there, and nothing else changes. */
+export const ensurePackages = (
+  { packages, imports }: PythonPackages,
+  env: NodeJS.ProcessEnv,
+  say: (line: string) => void,
+): Python | null => {
   if (!ensurePython(env, say)) return null
-  if (imports(env)) return { command: 'python3', env }
-  const folder = join(cacheFolder(env), `pyarrow-${PYARROW}`)
+  if (canImport(imports, env)) return { command: 'python3', env }
+  const folder = join(cacheFolder(env), packages[0].replace('==', '-'))
   const cached = { ...env, PYTHONPATH: folder }
-  if (imports(cached)) return { command: 'python3', env: cached }
+  if (canImport(imports, cached)) return { command: 'python3', env: cached }
   if (spawnSync('python3', ['-m', 'pip', '--version'], { env }).status !== 0) installDebian('python3-pip', env)
-  say(`fetching PyArrow ${PYARROW} with pip, only this once`)
+  say(`fetching ${packages.join(', ')} with pip, only this once`)
   mkdirSync(cacheFolder(env), { recursive: true })
   const making = mkdtempSync(join(cacheFolder(env), 'making-'))
   try {
-    const pip = ['-m', 'pip', 'install', '--quiet', '--target', making, `pyarrow==${PYARROW}`]
+    const pip = ['-m', 'pip', 'install', '--quiet', '--target', making, ...packages]
     if (spawnSync('python3', pip, { env, stdio: 'ignore', timeout: 600_000 }).status !== 0) return null
     // Whoever was faster has put the same there.
     if (!existsSync(folder)) renameSync(making, folder)
-    return imports(cached) ? { command: 'python3', env: cached } : null
+    return canImport(imports, cached) ? { command: 'python3', env: cached } : null
   } finally {
     rmSync(making, { recursive: true, force: true })
   }
