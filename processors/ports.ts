@@ -392,8 +392,26 @@ export interface ArchiveFiles {
 
 /** Reads counted events back. */
 export interface ArchiveReader {
-  /** Lines of the messages from..to of a partition, in order, as far as the archive has them. */
-  counted(partition: number, from: number, to: number): AsyncIterable<RawLines>
+  /**
+   * Lines of the messages from..to of a partition, in order, as far as the archive has them; without what was received
+   * before `receivedAfter`, milliseconds since 1970.
+   */
+  counted(partition: number, from: number, to: number, receivedAfter?: number): AsyncIterable<RawLines>
+}
+
+/** Raw events of the hole of a partition that begins at a message, in the order of the log. */
+export interface Restoration {
+  partition: number
+  firstSequence: number
+  /** All that there is of the hole up to this message is in `raw`, or was in a restoration before. */
+  to: number
+  raw: RawLines[]
+}
+
+/** Puts raw events back into an OLAP store. */
+export interface RawRestorer {
+  /** Rows and how far the hole is filled in one transaction; what is there already is left out. Answers how many rows. */
+  restore(restoration: Restoration): Promise<number>
 }
 
 /** A partition's position with the revision that the next compare-and-set expects (0: there is none). */

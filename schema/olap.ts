@@ -251,6 +251,8 @@ export interface StoredHole extends Hole {
   foundAt: number
   /** When an operator took note of it; null while nobody has. */
   acknowledgedAt: number | null
+  /** Raw events that the archive has given back, of the messages up to `to`; absent while it was not asked. */
+  restored?: { to: number; events: number }
 }
 
 /** What an operator asks and tells the store. */

@@ -25,12 +25,12 @@ export interface ReaderOptions {
 
 /** Reads counted events of a place in the log back from the archive, going by its manifests. */
 export const createArchiveReader = ({ store, duck, folder, deployment }: ReaderOptions): ArchiveReader => ({
-  async *counted(partition, from, to) {
+  async *counted(partition, from, to, receivedAfter = 0) {
     const names: string[] = []
     for await (const { files } of readManifests(store, 'manifests/events/')) {
       for (const file of files) {
         const has = file.ranges.some((range) => range.partition === partition && range.from <= to && range.to >= from)
-        if (has && file.deployment === deployment) names.push(file.name)
+        if (has && file.maxReceivedAt >= receivedAfter && file.deployment === deployment) names.push(file.name)
       }
     }
     if (names.length === 0) return
@@ -39,7 +39,8 @@ export const createArchiveReader = ({ store, duck, folder, deployment }: ReaderO
       let open = null as RawLines | null
       const paths = await copies.of(names)
       const sql = `SELECT ${SELECT} FROM ${parquetOf(paths)}
-        WHERE "partition" = ${partition} AND sequence BETWEEN ${from} AND ${to} ORDER BY sequence, "index"`
+        WHERE "partition" = ${partition} AND sequence BETWEEN ${from} AND ${to}
+          AND received_at >= epoch_ms(${receivedAfter}::BIGINT) ORDER BY sequence, "index"`
       for await (const rows of duck.stream(sql)) {
         for (const row of rows as unknown as ArchivedEvent[]) {
           if (open && open.sequence !== row.sequence) yield open

@@ -1,16 +1,19 @@
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Counter, Gauge, type Registry } from 'prom-client'
 import { createDuck } from '#infra/archive/duck.ts'
 import { createParquetFiles } from '#infra/archive/parquet.ts'
 import { openPlace } from '#infra/archive/place.ts'
+import { createArchiveReader } from '#infra/archive/reader.ts'
 import { type Config, NO_ARCHIVE } from '#infra/config.ts'
 import { openArchiveBook } from '#infra/nats/archive-book.ts'
 import type { Nats } from '#infra/nats/connect.ts'
 import { createSettledFeed } from '#infra/nats/settled-feed.ts'
 import { keptBy } from '#infra/retention.ts'
-import { type Archive, type ArchiveMetrics, type ArchiveSettings, startArchive } from '#processors/archive/archive.ts'
+import { type Archive, type ArchiveMetrics, startArchive } from '#processors/archive/archive.ts'
 import { UPKEEP } from '#processors/archive/upkeep.ts'
-import type { Logger } from '#processors/ports.ts'
+import type { ArchiveReader, Logger } from '#processors/ports.ts'
+import { pause } from '#processors/runtime/signal.ts'
 import { deploymentTag } from '#schema/archive.ts'
 
 const FIXED = {
@@ -65,6 +68,8 @@ const measure = (registry: Registry, archive: Archive): void => {
 }
 
 export interface ArchiveProcess {
+  /** What is there can be read again; absent where nothing is archived. */
+  reader?: ArchiveReader
   problems(): string[]
   stop(): Promise<void>
 }
@@ -80,28 +85,34 @@ export interface ArchiveProcessDeps {
   logger: Logger
 }
 
-/** The archive as the settings want it, or none. The caller holds the lease of storage. */
-export const startArchiveProcess = async (deps: ArchiveProcessDeps): Promise<ArchiveProcess> => {
+/** An archive that was opened. */
+interface Opened {
+  archive: Archive
+  reader: ArchiveReader
+  close(): Promise<void>
+}
+
+const openArchive = async (place: string, deps: ArchiveProcessDeps): Promise<Opened> => {
   const { config, nats, partitions, deploymentId, registry, logger } = deps
-  const place = config.archive ?? join(config.data, 'archive')
-  if (place === NO_ARCHIVE) return NOTHING
   const store = await openPlace(place, { endpoint: config.archiveEndpoint })
-  const folder = join(config.data, 'archive-spool')
-  const duck = createDuck({ folder })
-  const settings: ArchiveSettings = {
-    ...FIXED,
-    chunkBytes: config.archiveBytes,
-    chunkMs: config.archiveMs,
-    retentionMs: keptBy(config).archive,
-  }
+  const [folder, reading] = [join(config.data, 'archive-spool'), join(config.data, 'archive-reading')]
+  // What is in it is of a process that is gone.
+  await rm(reading, { recursive: true, force: true })
+  const [duck, readingDuck] = [createDuck({ folder }), createDuck({ folder: reading })]
+  const deployment = deploymentTag(deploymentId)
   const archive = startArchive({
     partitions,
-    deployment: deploymentTag(deploymentId),
+    deployment,
     feed: createSettledFeed(nats.broker),
     book: await openArchiveBook(nats.broker),
     files: await createParquetFiles(duck, store, folder),
     store,
-    settings,
+    settings: {
+      ...FIXED,
+      chunkBytes: config.archiveBytes,
+      chunkMs: config.archiveMs,
+      retentionMs: keptBy(config).archive,
+    },
     clock: { now: Date.now, monotonic: () => performance.now() },
     metrics: createMetrics(registry),
     logger,
@@ -109,11 +120,54 @@ export const startArchiveProcess = async (deps: ArchiveProcessDeps): Promise<Arc
   measure(registry, archive)
   logger.info({ archive: store.place }, 'archiving')
   return {
-    problems: archive.problems,
+    archive,
+    reader: createArchiveReader({ store, duck: readingDuck, folder: reading, deployment }),
+    async close() {
+      await archive.stop()
+      await duck.close()
+      await readingDuck.close()
+    },
+  }
+}
+
+const message = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/**
+ * The archive as the settings want it, or none. A place that cannot be opened is tried again: storage does not wait for
+ * it. The caller holds the lease of storage.
+ */
+export const startArchiveProcess = (deps: ArchiveProcessDeps): ArchiveProcess => {
+  const { config, logger } = deps
+  const place = config.archive ?? join(config.data, 'archive')
+  if (place === NO_ARCHIVE) return NOTHING
+  const stopping = new AbortController()
+  let opened: Opened | null = null
+  let problem: string | null = null
+  const open = async (): Promise<void> => {
+    while (!opened && !stopping.signal.aborted) {
+      try {
+        opened = await openArchive(place, deps)
+        problem = null
+      } catch (error) {
+        problem = `the archive at ${place} cannot be opened: ${message(error)}`
+        logger.error({ place, error: message(error) }, 'the archive cannot be opened; trying again')
+        await pause(FIXED.longestRetryMs, stopping.signal)
+      }
+    }
+  }
+  const opening = open()
+  return {
+    reader: {
+      async *counted(...range) {
+        if (!opened) throw new Error(problem ?? 'the archive is being opened')
+        yield* opened.reader.counted(...range)
+      },
+    },
+    problems: () => (problem === null ? (opened?.archive.problems() ?? []) : [problem]),
     async stop() {
-      const late = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), STOP_MS).unref())
-      const isStopped = await Promise.race([archive.stop().then(() => true), late])
-      if (isStopped) await duck.close()
+      stopping.abort()
+      const late = new Promise<void>((resolve) => setTimeout(resolve, STOP_MS).unref())
+      await Promise.race([opening.then(() => opened?.close()), late])
     },
   }
 }

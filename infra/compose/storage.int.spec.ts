@@ -74,7 +74,13 @@ afterAll(async () => {
 })
 
 const launch = () => {
-  const flags = [`--nats-url=${server.url}`, `--data=${data}`, `--partitions=${PARTITIONS}`, `--lease-ms=${LEASE_MS}`]
+  const flags = [
+    `--nats-url=${server.url}`,
+    `--data=${data}`,
+    `--partitions=${PARTITIONS}`,
+    `--lease-ms=${LEASE_MS}`,
+    '--archive=none',
+  ]
   const child = fork(join(import.meta.dirname, 'storage.main.ts'), [...flags, '--log-level=silent'], { execArgv: [] })
   children.add(child)
   const exited = once(child, 'exit').then(([code]) => {

@@ -14,7 +14,7 @@ import { ensureDeployment } from '#infra/nats/setup.ts'
 import { STOP_TRACING_MS, startTracing } from '#infra/otel/tracing.ts'
 import { keptBy } from '#infra/retention.ts'
 import type { OlapWriter } from '#processors/ports.ts'
-import { messagesIn } from '#processors/storage/holes.ts'
+import { isHealed, messagesIn } from '#processors/storage/holes.ts'
 import { waitForLease } from '#processors/storage/lease.ts'
 import { startReceivedReader, withSettledUntil } from '#processors/storage/received.ts'
 import { type Storage, type StorageDeps, startStorage } from '#processors/storage/storage.ts'
@@ -80,7 +80,7 @@ const measureHoles = (registry: Registry, storage: Storage): void => {
     collect() {
       for (const partition of storage.positions().keys()) this.set({ partition }, 0)
       for (const hole of storage.holes()) {
-        if (hole.acknowledgedAt === null) this.inc({ partition: hole.partition }, messagesIn(hole))
+        if (hole.acknowledgedAt === null && !isHealed(hole)) this.inc({ partition: hole.partition }, messagesIn(hole))
       }
     },
   })
@@ -147,6 +147,7 @@ const main = async (config: Config): Promise<void> => {
   const olap = await createDuckDbOlap({ folder: join(config.data, 'olap'), partitions, logger, kept })
   const reports = createStoreReports(nats, olap)
   let druid: AnsweringStore | null = null
+  const archive = startArchiveProcess({ config, nats, partitions, deploymentId, registry, logger })
   const storage = await startStorage({
     writer: olap,
     feed: createOutputFeed(nats.broker),
@@ -156,6 +157,7 @@ const main = async (config: Config): Promise<void> => {
     metrics: createMetrics(registry),
     onWritten: (positions) => (druid ? druid.look() : reports.publish(positions)),
     onFatal: (error) => fatal(error.message),
+    restoring: archive.reader && { archive: archive.reader, restorer: olap, keptMs: kept.rawEvents },
   })
   const received = await startReceivedReader({
     writer: olap,
@@ -171,7 +173,6 @@ const main = async (config: Config): Promise<void> => {
   druid = startDruidStore({ config, books, written, partitions, logger, onPositions: reports.publish })
   const server = serveOlap(nats, { olap: druid?.olap ?? books, logger })
   const stopReports = reports.start(druid?.positions ?? written)
-  const archive = await startArchiveProcess({ config, nats, partitions, deploymentId, registry, logger })
   stopWork = async () => {
     stopReports()
     await storage.stop()

@@ -10,7 +10,9 @@ WHERE "partition" = $4 AND lost_by = $5 AND (aggregates = $6 OR events = 0 OR $3
   AND last_sequence = $7::BIGINT - 1 AND acknowledged_at IS NULL`
 
 const INSERT = `
-INSERT INTO holes SELECT $1, $2, $3, $4, $5, $6, $7, $8, epoch_ms($9::BIGINT), NULL`
+INSERT INTO holes ("partition", first_checkpoint, last_checkpoint, first_sequence, last_sequence, events, lost_by,
+  aggregates, found_at)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, epoch_ms($9::BIGINT)`
 
 export const insertHoles = async (
   connection: DuckDBConnection,
@@ -45,12 +47,13 @@ export const insertHoles = async (
 
 const SELECT = `
 SELECT "partition", first_checkpoint::DOUBLE, last_checkpoint::DOUBLE, first_sequence::DOUBLE, last_sequence::DOUBLE,
-  events::DOUBLE, lost_by, aggregates, epoch_ms(found_at)::DOUBLE, epoch_ms(acknowledged_at)::DOUBLE
+  events::DOUBLE, lost_by, aggregates, epoch_ms(found_at)::DOUBLE, epoch_ms(acknowledged_at)::DOUBLE,
+  restored_to::DOUBLE, restored_events::DOUBLE
 FROM holes ORDER BY found_at, "partition", first_sequence`
 
 const toHole = (row: unknown[]): StoredHole => {
   const [partition, firstCheckpoint, lastCheckpoint, firstSequence, lastSequence, ...rest] = row
-  const [events, lostBy, aggregates, foundAt, acknowledgedAt] = rest
+  const [events, lostBy, aggregates, foundAt, acknowledgedAt, restoredTo, restoredEvents] = rest
   return {
     partition,
     firstCheckpoint,
@@ -62,6 +65,7 @@ const toHole = (row: unknown[]): StoredHole => {
     aggregates,
     foundAt,
     acknowledgedAt,
+    ...(restoredTo === null ? {} : { restored: { to: restoredTo, events: restoredEvents } }),
   } as StoredHole
 }
 

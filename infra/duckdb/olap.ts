@@ -1,4 +1,4 @@
-import type { OlapWriter } from '#processors/ports.ts'
+import type { OlapWriter, RawRestorer } from '#processors/ports.ts'
 import { type Kept, RETENTION } from '#schema/limits.ts'
 import { readAggregates } from './aggregates.ts'
 import { readCopies, readDefinitions } from './copies.ts'
@@ -14,6 +14,7 @@ import { readMarkers } from './markers.ts'
 import { type DatabaseOptions, openDatabase } from './open.ts'
 import { createQueryPool } from './pool.ts'
 import { readPositions } from './positions.ts'
+import { restoreRaw } from './restore.ts'
 import { readNewestSessions, readOpenSessions, readSessions } from './sessions.ts'
 import { createSpool } from './spool.ts'
 import { runSql } from './sql.ts'
@@ -39,7 +40,7 @@ const createQueue = () => {
 }
 
 /** The OLAP store in a DuckDB file: this process is its only writer, and answers the questions to it. */
-export const createDuckDbOlap = async (options: DuckDbOlapOptions): Promise<OlapWriter> => {
+export const createDuckDbOlap = async (options: DuckDbOlapOptions): Promise<OlapWriter & RawRestorer> => {
   const { logger, readers = 4, queryTimeoutMs = 10_000, now = Date.now, kept = RETENTION } = options
   const { instance, spool } = await openDatabase(options)
   const connection = await instance.connect()
@@ -50,6 +51,7 @@ export const createDuckDbOlap = async (options: DuckDbOlapOptions): Promise<Olap
   const chores = createQueue()
   return {
     write: ({ parts }) => writes(() => writeParts(dependencies, parts)),
+    restore: (restoration) => writes(() => restoreRaw(dependencies, restoration)),
     writeReceived: (parts) => writes(() => writeReceived(connection, dependencies.spool, parts)),
     logPositions: () => pool.query(readLogPositions),
     maintain: (at) => chores(() => maintainTables(maintenance, at, kept)),

@@ -11,7 +11,7 @@ export interface RawLine {
   line: string
 }
 
-export const rawLines = (parts: readonly OlapPart[]): RawLine[] =>
+export const rawLines = (parts: readonly Pick<OlapPart, 'partition' | 'raw'>[]): RawLine[] =>
   parts.flatMap(({ partition, raw }) =>
     raw.flatMap(({ sequence, lines, indexes }) =>
       lines.map((line, i) => ({ partition, sequence, index: indexes[i], line })),

@@ -143,6 +143,9 @@ export const SCHEMA: readonly string[] = [
   // Columns that came later: a store that is older gets them when it is opened.
   ...AGGREGATE_TABLES.flatMap(newerColumns),
   ...AGGREGATE_TABLES.map((table) => `ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS corrected_at TIMESTAMP`),
+  // How far a hole was looked for in the archive, and how many rows that gave.
+  'ALTER TABLE holes ADD COLUMN IF NOT EXISTS restored_to BIGINT',
+  'ALTER TABLE holes ADD COLUMN IF NOT EXISTS restored_events BIGINT',
   'ALTER TABLE raw_events ADD COLUMN IF NOT EXISTS id_hash UBIGINT',
   `UPDATE raw_events SET id_hash = ${idSql('tenant', 'id')} WHERE id_hash IS NULL`,
   // Counted in windows, and yet no raw event: the store cannot hold it.

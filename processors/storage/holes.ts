@@ -56,19 +56,31 @@ export const joinHoles = (holes: readonly Hole[]): Hole[] => {
 
 export const messagesIn = ({ firstSequence, lastSequence }: Hole): number => lastSequence - firstSequence + 1
 
+/** The archive has given back all that had counted, and points had it all along. */
+export const isHealed = ({ aggregates, events, restored }: Partial<StoredHole>): boolean =>
+  aggregates === true && events != null && (restored?.events ?? 0) >= events
+
+/** What of it is in the store again. */
+const describeRestored = ({ restored, lastSequence }: Hole & Pick<Partial<StoredHole>, 'restored'>): string => {
+  if (!restored) return ''
+  const where = restored.to < lastSequence ? ` so far (up to message ${restored.to})` : ''
+  if (restored.events === 0) return `; the archive has none of them${where}`
+  return `; ${restored.events} of them are in raw_events again from the archive${where}`
+}
+
 /** A hole in words, exactly. */
-export const describeHole = (hole: Hole): string => {
+export const describeHole = (hole: Hole & Pick<Partial<StoredHole>, 'restored'>): string => {
   const { partition, firstSequence, lastSequence, firstCheckpoint, lastCheckpoint, events, lostBy } = hole
   const what = `partition ${partition}: messages ${firstSequence} to ${lastSequence} of the log`
   const when = `checkpoints ${firstCheckpoint} to ${lastCheckpoint}`
   if (lostBy === 'PROCESSOR') return `${what} (${when}) had expired before a processor read them: they count nowhere`
   const lost = events === null ? 'nobody knows how many events' : `${events} counted events`
   const points = hole.aggregates ? 'points of metrics hold them' : 'points of metrics lack them'
-  return `${what} (${when}, ${lost}) had expired before they were stored: raw_events lacks them, ${points}`
+  return `${what} (${when}, ${lost}) had expired before they were stored: raw_events lacks them, ${points}${describeRestored(hole)}`
 }
 
 /** Of those that no operator has taken note of. */
 export const holeProblems = (holes: readonly StoredHole[]): string[] =>
   holes
-    .filter(({ acknowledgedAt }) => acknowledgedAt === null)
+    .filter((hole) => hole.acknowledgedAt === null && !isHealed(hole))
     .map((hole) => `${describeHole(hole)}; "npm run holes -- --acknowledge" ends this alarm`)

@@ -1,11 +1,20 @@
 import type { StoredHole } from '#schema/olap.ts'
 import { failSpan } from '#schema/spans.ts'
-import { type Logger, type OlapPart, type OlapWriter, OutOfSequence, type OutputFeed } from '../ports.ts'
+import {
+  type ArchiveReader,
+  type Logger,
+  type OlapPart,
+  type OlapWriter,
+  OutOfSequence,
+  type OutputFeed,
+  type RawRestorer,
+} from '../ports.ts'
 import { pause } from '../runtime/signal.ts'
 import { createTurns } from '../runtime/turns.ts'
 import { holeProblems } from './holes.ts'
 import { followPartition, isLacking } from './partition.ts'
 import { createPending } from './pending.ts'
+import { restoreHoles } from './restore.ts'
 import type { StoreSpans } from './store-span.ts'
 
 export interface StorageSettings {
@@ -16,6 +25,8 @@ export interface StorageSettings {
   /** Between two tries of what failed. */
   retryMs: number
   maintainMs: number
+  /** Between two looks for holes that the archive may fill. */
+  restoreMs: number
 }
 
 const DEFAULTS: StorageSettings = {
@@ -23,6 +34,7 @@ const DEFAULTS: StorageSettings = {
   maxPendingBytes: 32_000_000,
   retryMs: 1_000,
   maintainMs: 60_000,
+  restoreMs: 10_000,
 }
 
 export interface StorageDeps {
@@ -37,6 +49,8 @@ export interface StorageDeps {
   /** The store is not where this process left it: only a start from its positions helps. Nothing is written any more. */
   onFatal(error: Error): void
   settings?: Partial<StorageSettings>
+  /** Where raw events of holes may be, and what puts them into the store; they are kept there for `keptMs`. */
+  restoring?: { archive: ArchiveReader; restorer: RawRestorer; keptMs: number }
   spans?: StoreSpans
 }
 
@@ -124,6 +138,19 @@ export const startStorage = async (deps: StorageDeps): Promise<Storage> => {
     }
   }
 
+  const restore = async (): Promise<void> => {
+    while (deps.restoring && !signal.aborted) {
+      const { keptMs, ...sources } = deps.restoring
+      try {
+        const looked = await restoreHoles(holes, { ...sources, receivedAfter: clock.now() - keptMs, logger, signal })
+        if (looked > 0) holes = await writer.holes()
+      } catch (error) {
+        if (!signal.aborted) logger.warn({ error: message(error) }, 'the archive did not fill a hole; trying again')
+      }
+      await pause(settings.restoreMs, signal)
+    }
+  }
+
   signal.addEventListener('abort', () => pending.stop())
   const turns = createTurns()
   const followers = starts.map((start, partition) =>
@@ -146,7 +173,7 @@ export const startStorage = async (deps: StorageDeps): Promise<Storage> => {
       signal,
     }),
   )
-  const done = Promise.all([...followers.map((follower) => follower.done), writeAll(), maintain()])
+  const done = Promise.all([...followers.map((follower) => follower.done), writeAll(), maintain(), restore()])
   return {
     positions: () => positions,
     pendingBytes: () => pending.bytes(),
