@@ -1,12 +1,15 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createDuck } from '#infra/archive/duck.ts'
 import { openFolder } from '#infra/archive/folder.ts'
 import { createParquetFiles } from '#infra/archive/parquet.ts'
 import { createMemoryBook } from '#infra/memory/archive.ts'
+import { ensurePyArrow } from '#infra/testing/python.ts'
 import { until } from '#infra/testing/until.ts'
 import { startArchive } from '#processors/archive/archive.ts'
 import { UPKEEP } from '#processors/archive/upkeep.ts'
@@ -179,6 +182,24 @@ it('answers what raw_events answers', async () => {
   for (const sql of [hourly, pages]) {
     expect((await ask(sql.replace('raw_events', 'events'))).length).toBeGreaterThan(3)
   }
+})
+
+const archivePage = await readFile(join(import.meta.dirname, '../../docs/archive.md'), 'utf8')
+const example = (language: string): string =>
+  (new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 's').exec(archivePage) as string[])[1]
+
+it('reads by a glob as docs/archive.md says', async () => {
+  const rows = await ask(example('sql').replace('.millrace', folder))
+  expect(rows.reduce((sum, [, , events]) => sum + Number(events), 0)).toBe(EVENTS.length)
+})
+
+const pyarrow = ensurePyArrow(process.env, console.error)
+
+it.skipIf(!pyarrow && !process.env.CI)('reads with PyArrow as docs/archive.md says', async () => {
+  const { command, env } = pyarrow!
+  const script = example('python').replace('.millrace', folder)
+  const { stdout } = await promisify(execFile)(command, ['-c', script], { env })
+  expect(stdout.trim()).toBe(String(named('page_view').length))
 })
 
 it('tries every question', () => {
