@@ -16,5 +16,4 @@ export const keptBy = (config: Config): Kept => ({
   hourlyAggs: config.hourDays * DAY_MS,
   sessionAggs: config.hourDays * DAY_MS,
   archive: config.archiveDays * DAY_MS,
-  archive: config.archiveDays * DAY_MS,
 })

@@ -109,7 +109,6 @@ const WHAT: Record<keyof Kept, string> = {
   hourlyAggs: 'hourly_aggs',
   sessionAggs: 'session_aggs',
   archive: 'archive',
-  archive: 'archive',
 }
 const keptFor = (kept: Kept): KeptFor[] =>
   (Object.keys(WHAT) as (keyof Kept)[]).map((name) => ({ what: WHAT[name], hours: kept[name] / HOUR_MS }))
