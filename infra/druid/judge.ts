@@ -4,7 +4,10 @@ import type { FailedTask, Observation, Offsets } from './observe.ts'
 export interface Poison {
   topic: string
   partition: number
-  /** Of the record; while Druid has not told it the range in which it is: from, and the end of the topic. */
+  /**
+   * It is the first record at this offset or behind it: there are gaps. While Druid has not told it the range in which it
+   * is: from, and the end of the topic.
+   */
   offset: number | { from: number; to: number }
   /** What Druid says of it. */
   error: string
@@ -130,7 +133,7 @@ const suspects = (seen: Observation, attempts: readonly Offsets[], error: string
 
 const placeOf = ({ partition, offset }: Poison): string =>
   typeof offset === 'number'
-    ? `partition ${partition} offset ${offset}`
+    ? `partition ${partition}, the first record from offset ${offset} on`
     : `partition ${partition} between offset ${offset.from} and ${offset.to}`
 
 interface Findings {

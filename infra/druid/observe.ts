@@ -110,6 +110,18 @@ const askTask = async ({ id, location }: Task): Promise<Offsets> => {
   return offsets.safeParse(answer).data ?? {}
 }
 
+/** A task that fails at once may be unknown to the supervisor, and yet have answered. */
+const readingTasks = (known: z.infer<typeof readingTask>[], asked: ReadonlyMap<string, Offsets>): ReadingTask[] => {
+  const tasks = known.map(({ id, startingOffsets, currentOffsets }) => ({
+    id,
+    from: startingOffsets,
+    at: { ...currentOffsets, ...asked.get(id) },
+  }))
+  const ids = new Set(known.map(({ id }) => id))
+  const others = [...asked].filter(([id, at]) => !ids.has(id) && Object.keys(at).length > 0)
+  return [...tasks, ...others.map(([id, at]) => ({ id, from: {}, at }))]
+}
+
 /** Asks for one supervisor; null when there is none of this name. Throws DruidError. */
 export const observe = async (druid: Management, table: string, now: () => number): Promise<Observation | null> => {
   const answer = await druid.get(`/druid/indexer/v1/supervisor/${table}/status`)
@@ -129,11 +141,7 @@ export const observe = async (druid: Management, table: string, now: () => numbe
     at: now(),
     state: payload.detailedState,
     suspended: payload.suspended,
-    reading: payload.activeTasks.map(({ id, startingOffsets, currentOffsets }) => ({
-      id,
-      from: startingOffsets,
-      at: { ...currentOffsets, ...asked.get(id) },
-    })),
+    reading: readingTasks(payload.activeTasks, asked),
     publishing: payload.publishingTasks.length,
     waiting: running.filter(({ runnerStatusCode }) => runnerStatusCode === 'PENDING').length,
     failed,
