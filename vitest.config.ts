@@ -19,7 +19,7 @@ export default defineConfig({
       project('int', { testTimeout: 60_000, hookTimeout: 120_000, maxWorkers: 2, sequence: { groupOrder: 1 } }),
       project('e2e', {
         testTimeout: 300_000,
-        hookTimeout: 180_000,
+        hookTimeout: 300_000,
         maxWorkers: 1,
         sequence: { groupOrder: 2 },
         globalSetup: './infra/testing/druid-run.ts',
