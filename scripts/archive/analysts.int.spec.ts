@@ -9,7 +9,7 @@ import { createDuck } from '#infra/archive/duck.ts'
 import { openFolder } from '#infra/archive/folder.ts'
 import { createParquetFiles } from '#infra/archive/parquet.ts'
 import { createMemoryBook } from '#infra/memory/archive.ts'
-import { ensurePyArrow } from '#infra/testing/python.ts'
+import { ensurePackages, PYARROW } from '#infra/testing/python.ts'
 import { until } from '#infra/testing/until.ts'
 import { startArchive } from '#processors/archive/archive.ts'
 import { UPKEEP } from '#processors/archive/upkeep.ts'
@@ -193,7 +193,7 @@ it('reads by a glob as docs/archive.md says', async () => {
   expect(rows.reduce((sum, [, , events]) => sum + Number(events), 0)).toBe(EVENTS.length)
 })
 
-const pyarrow = ensurePyArrow(process.env, console.error)
+const pyarrow = ensurePackages(PYARROW, process.env, console.error)
 
 it.skipIf(!pyarrow && !process.env.CI)('reads with PyArrow as docs/archive.md says', async () => {
   const { command, env } = pyarrow!
