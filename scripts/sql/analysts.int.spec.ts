@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDuckDbOlap } from '#infra/duckdb/olap.ts'
 import type { OlapWriter } from '#processors/ports.ts'
 import {
@@ -16,6 +16,8 @@ import {
   T0,
 } from '#processors/storage/fixtures.ts'
 import { SESSIONS } from '#schema/checkpoint.ts'
+import { questionsFor } from './fixtures/questions.ts'
+import { ANSWERS, shopPart } from './fixtures/shop.ts'
 
 const page = await readFile(join(import.meta.dirname, '../../docs/analysts.md'), 'utf8')
 const examples = [...page.matchAll(/```sql\n(.*?)```/gs)].map(([, sql]) => sql)
@@ -90,3 +92,32 @@ it.each(['raw_events', 'minly_points', 'hourly_points', 'session_points', 'sessi
     expect(columns.filter((column) => !section.includes(column))).toEqual([])
   },
 )
+
+describe('the usual questions', async () => {
+  let shop: OlapWriter
+  let place: string
+  beforeAll(async () => {
+    place = await mkdtemp(join(tmpdir(), 'millrace-analysts-'))
+    shop = await createDuckDbOlap({
+      folder: place,
+      partitions: 1,
+      logger: { info() {}, warn() {}, error() {} },
+      now: () => T0,
+    })
+    await shop.write({ parts: [shopPart()] })
+  })
+  afterAll(async () => {
+    await shop.close()
+    await rm(place, { recursive: true })
+  })
+
+  const questions = await questionsFor('duckdb')
+
+  it('are all there', () => {
+    expect(questions.map(([question]) => question)).toEqual(Object.keys(ANSWERS))
+  })
+
+  it.each(questions)('%s', async (question, sql) => {
+    expect((await shop.sql(sql)).rows).toEqual(ANSWERS[question])
+  })
+})
