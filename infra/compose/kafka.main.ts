@@ -10,11 +10,13 @@ import { connectNats } from '#infra/nats/connect.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
 import { STOP_TRACING_MS, startTracing } from '#infra/otel/tracing.ts'
 import { startAdminServer } from './admin-server.ts'
-import { createLogger, onStop, reportReady } from './child.ts'
+import { createLogger, onStop, reportReady, tellOperator } from './child.ts'
 import { watchConnection } from './connection.ts'
 import { reachableHost } from './welcome.ts'
 
 const STOP_MS = 10_000
+
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.')
 
 const openTls = async ({ kafkaTlsCert, kafkaTlsKey }: Config) => {
   if (kafkaTlsCert === undefined && kafkaTlsKey === undefined) return undefined
@@ -31,6 +33,8 @@ const main = async (config: Config): Promise<void> => {
   const tls = await openTls(config)
   const onProblem = (problem: string) => logger.error({ problem }, 'users stay as they were')
   const users = kafkaUsers === undefined ? null : await openUsers(kafkaUsers, onProblem)
+  if (!users && !isLoopback(host))
+    tellOperator('everybody who reaches its port may read all events: give --kafka-users')
   if (users && !tls) logger.warn('passwords of Kafka users cross the network as they are: give a certificate')
   const nats = await connectNats(config.natsUrl ?? `nats://127.0.0.1:${config.natsPort}`, 'millrace kafka')
   const deployment = await ensureDeployment(nats, { partitions: config.partitions })
