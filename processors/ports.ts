@@ -414,6 +414,19 @@ export interface RawRestorer {
   restore(restoration: Restoration): Promise<number>
 }
 
+/** Counted events of a chunk that is in the archive, by tenant and minute of receipt. */
+export interface ArchivedPart {
+  partition: number
+  /** Its last message. */
+  to: number
+  counted: { tenant: string; minute: number; events: number }[]
+}
+
+/** The books of the archive: the same part may come again and counts once. */
+export interface ArchiveLedger {
+  writeArchived(part: ArchivedPart): Promise<void>
+}
+
 /** A partition's position with the revision that the next compare-and-set expects (0: there is none). */
 export interface StoredPosition {
   position: ArchivePosition

@@ -165,6 +165,8 @@ export interface Ledger {
   shed: number
   rejected: number
   stored: number
+  /** Counted events that are in the archive: later than stored, and no matter of the balance. */
+  archived: number
   /** All who counted agree, minute by minute. */
   balanced: boolean
   settledUntil: number | null

@@ -24,7 +24,10 @@ const addType = (builder: Builder) =>
         description: 'Never accepted, and not to be sent again: by the headers of frames.',
       }),
       stored: t.expose('stored', { type: 'BigInt', description: 'By the rows of raw_events.' }),
-      archived: t.field({ type: 'BigInt', description: 'There is no archive yet: 0.', resolve: () => 0 }),
+      archived: t.expose('archived', {
+        type: 'BigInt',
+        description: 'Counted events that are in the archive, a minute or so later. No matter of the balance.',
+      }),
       balanced: t.exposeBoolean('balanced', {
         description: 'In each minute all who counted agree, on stored rows, dead letters and duplicates as well.',
       }),

@@ -12,7 +12,7 @@ import { createSettledFeed } from '#infra/nats/settled-feed.ts'
 import { keptBy } from '#infra/retention.ts'
 import { type Archive, type ArchiveMetrics, startArchive } from '#processors/archive/archive.ts'
 import { UPKEEP } from '#processors/archive/upkeep.ts'
-import type { ArchiveReader, Logger } from '#processors/ports.ts'
+import type { ArchiveLedger, ArchiveReader, Logger } from '#processors/ports.ts'
 import { pause } from '#processors/runtime/signal.ts'
 import { deploymentTag } from '#schema/archive.ts'
 
@@ -82,6 +82,7 @@ export interface ArchiveProcessDeps {
   partitions: number
   deploymentId: string
   registry: Registry
+  books: ArchiveLedger
   logger: Logger
 }
 
@@ -93,7 +94,7 @@ interface Opened {
 }
 
 const openArchive = async (place: string, deps: ArchiveProcessDeps): Promise<Opened> => {
-  const { config, nats, partitions, deploymentId, registry, logger } = deps
+  const { config, nats, partitions, deploymentId, registry, books, logger } = deps
   const store = await openPlace(place, { endpoint: config.archiveEndpoint })
   const [folder, reading] = [join(config.data, 'archive-spool'), join(config.data, 'archive-reading')]
   // What is in it is of a process that is gone.
@@ -105,6 +106,7 @@ const openArchive = async (place: string, deps: ArchiveProcessDeps): Promise<Ope
     deployment,
     feed: createSettledFeed(nats.broker),
     book: await openArchiveBook(nats.broker),
+    books,
     files: await createParquetFiles(duck, store, folder),
     store,
     settings: {

@@ -85,6 +85,9 @@ const stored = async () => {
   await until('all is archived', async () =>
     (await storage.text('/metrics')).includes(`millrace_archive_sequence{partition="0"} ${last}`),
   )
+  const books = await olap.ledger({ tenant: 'main', from: 0, to: Date.now() + 60_000, settledUntil: null })
+  expect(books).toMatchObject({ counted: books.archived, stored: books.archived })
+  expect(books.archived).toBeGreaterThan(0)
   const before = await rows()
   await storage.kill('SIGTERM')
   return { before, last }

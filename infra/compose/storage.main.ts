@@ -147,7 +147,7 @@ const main = async (config: Config): Promise<void> => {
   const olap = await createDuckDbOlap({ folder: join(config.data, 'olap'), partitions, logger, kept })
   const reports = createStoreReports(nats, olap)
   let druid: AnsweringStore | null = null
-  const archive = startArchiveProcess({ config, nats, partitions, deploymentId, registry, logger })
+  const archive = startArchiveProcess({ config, nats, partitions, deploymentId, registry, books: olap, logger })
   const storage = await startStorage({
     writer: olap,
     feed: createOutputFeed(nats.broker),

@@ -14,6 +14,14 @@ CREATE TABLE IF NOT EXISTS settled_minutes (
   tenant VARCHAR NOT NULL, minute TIMESTAMP NOT NULL,
   counted BIGINT NOT NULL, late BIGINT NOT NULL, duplicate BIGINT NOT NULL, invalid BIGINT NOT NULL)`
 
+/** Counted events that are in the archive. */
+const ARCHIVED = `
+CREATE TABLE IF NOT EXISTS archived_minutes (tenant VARCHAR NOT NULL, minute TIMESTAMP NOT NULL, events BIGINT NOT NULL)`
+
+/** Up to where the archive of each partition is in the books. */
+const ARCHIVED_POSITIONS = `
+CREATE TABLE IF NOT EXISTS archived_positions ("partition" INTEGER NOT NULL, sequence BIGINT NOT NULL)`
+
 /** Rows that the retention has dropped, by when they had been received. */
 const EXPIRED = `
 CREATE TABLE IF NOT EXISTS expired_minutes (
@@ -55,11 +63,13 @@ const readers = ({ minutes, received }: LedgerRange): string => `
   FROM duplicates WHERE ${received} GROUP BY ALL
   UNION ALL BY NAME
   SELECT tenant, minute, stored, late AS late_rows, invalid AS invalid_rows, refused, duplicate AS duplicate_rows, moved
-  FROM expired_minutes WHERE ${minutes}`
+  FROM expired_minutes WHERE ${minutes}
+  UNION ALL BY NAME
+  SELECT tenant, minute, events AS archived FROM archived_minutes WHERE ${minutes}`
 
 const SUMS = [
   ...['accepted', 'rejected', 'shed', 'c', 'l', 'd', 'i'],
-  ...['stored', 'late_rows', 'invalid_rows', 'refused', 'duplicate_rows', 'moved'],
+  ...['stored', 'late_rows', 'invalid_rows', 'refused', 'duplicate_rows', 'moved', 'archived'],
 ]
 
 /**
@@ -69,7 +79,7 @@ const SUMS = [
  */
 export const ledgerSql = (range: LedgerRange): string => `
 SELECT tenant, minute, accepted, rejected, shed,
-  c - refused AS counted, l - moved AS late, d + moved AS duplicate, i + refused AS invalid, stored,
+  c - refused AS counted, l - moved AS late, d + moved AS duplicate, i + refused AS invalid, stored, archived,
   accepted = c + l + d + i AND stored = c - refused AND late_rows = l - moved
     AND duplicate_rows = d + moved AND invalid_rows = i + refused AS balanced
 FROM (
@@ -81,6 +91,8 @@ export const LEDGER_SCHEMA: readonly string[] = [
   RECEIVED,
   RECEIVED_POSITIONS,
   SETTLED,
+  ARCHIVED,
+  ARCHIVED_POSITIONS,
   EXPIRED,
   DUPLICATES,
   START,

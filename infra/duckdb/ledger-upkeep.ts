@@ -32,6 +32,7 @@ interface Summed {
 
 const TABLES: readonly Summed[] = [
   { table: 'settled_minutes', key: ['tenant', 'minute'], sums: ['counted', 'late', 'duplicate', 'invalid'] },
+  { table: 'archived_minutes', key: ['tenant', 'minute'], sums: ['events'] },
   { table: 'expired_minutes', key: ['tenant', 'minute'], sums: EXPIRED.split(', ') },
 ]
 
@@ -65,7 +66,7 @@ export const maintainBooks = async (connection: DuckDBConnection, now: number): 
   for (const table of TABLES) await transaction(connection, () => mergeMinutes(connection, table))
   await transaction(connection, () => mergeReceived(connection))
   await transaction(connection, async () => {
-    for (const table of ['received_minutes', 'settled_minutes', 'expired_minutes']) {
+    for (const table of ['received_minutes', 'settled_minutes', 'archived_minutes', 'expired_minutes']) {
       await connection.run(`DELETE FROM ${table} WHERE minute < epoch_ms($1::BIGINT)`, [now - RETENTION.ledger])
     }
   })

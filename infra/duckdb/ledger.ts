@@ -11,7 +11,17 @@ const BOOKS = ledgerSql({
 const BEHIND = `
 SELECT bool_or(r.sequence < p.sequence) FROM received_positions r JOIN positions p USING ("partition")`
 
-const COLUMNS = ['accepted', 'counted', 'late', 'duplicate', 'invalid', 'shed', 'rejected', 'stored'] as const
+const COLUMNS = [
+  'accepted',
+  'counted',
+  'late',
+  'duplicate',
+  'invalid',
+  'shed',
+  'rejected',
+  'stored',
+  'archived',
+] as const
 
 const SQL = `
 SELECT ${COLUMNS.map((column) => `coalesce(sum(${column}), 0)::DOUBLE`).join(', ')},

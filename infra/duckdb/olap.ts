@@ -1,6 +1,7 @@
-import type { OlapWriter, RawRestorer } from '#processors/ports.ts'
+import type { ArchiveLedger, OlapWriter, RawRestorer } from '#processors/ports.ts'
 import { type Kept, RETENTION } from '#schema/limits.ts'
 import { readAggregates } from './aggregates.ts'
+import { writeArchived } from './archived-rows.ts'
 import { readCopies, readDefinitions } from './copies.ts'
 import { readCorrections } from './corrections.ts'
 import { readDeadLetters } from './dead-letters.ts'
@@ -40,7 +41,9 @@ const createQueue = () => {
 }
 
 /** The OLAP store in a DuckDB file: this process is its only writer, and answers the questions to it. */
-export const createDuckDbOlap = async (options: DuckDbOlapOptions): Promise<OlapWriter & RawRestorer> => {
+export const createDuckDbOlap = async (
+  options: DuckDbOlapOptions,
+): Promise<OlapWriter & RawRestorer & ArchiveLedger> => {
   const { logger, readers = 4, queryTimeoutMs = 10_000, now = Date.now, kept = RETENTION } = options
   const { instance, spool } = await openDatabase(options)
   const connection = await instance.connect()
@@ -51,6 +54,7 @@ export const createDuckDbOlap = async (options: DuckDbOlapOptions): Promise<Olap
   const chores = createQueue()
   return {
     write: ({ parts }) => writes(() => writeParts(dependencies, parts)),
+    writeArchived: (part) => writes(() => writeArchived(connection, dependencies.spool, part)),
     restore: (restoration) => writes(() => restoreRaw(dependencies, restoration)),
     writeReceived: (parts) => writes(() => writeReceived(connection, dependencies.spool, parts)),
     logPositions: () => pool.query(readLogPositions),

@@ -1,5 +1,5 @@
 import type { ArchiveFile, ArchiveGroup } from '#schema/archive.ts'
-import type { ArchiveBook, ArchiveFiles, Logger, ObjectStore, SettledFeed } from '../ports.ts'
+import type { ArchiveBook, ArchiveFiles, ArchiveLedger, Logger, ObjectStore, SettledFeed } from '../ports.ts'
 import { pause } from '../runtime/signal.ts'
 import { createTurns } from '../runtime/turns.ts'
 import { createManifests } from './documents.ts'
@@ -26,6 +26,7 @@ export interface ArchiveDeps {
   deployment: string
   feed: SettledFeed
   book: ArchiveBook
+  books?: ArchiveLedger
   files: ArchiveFiles
   store: ObjectStore
   settings: ArchiveSettings

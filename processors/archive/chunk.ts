@@ -12,7 +12,9 @@ import {
   lossesName,
 } from '#schema/archive.ts'
 import type { Settlement } from '#schema/checkpoint.ts'
+import { receivedMinute } from '#schema/ledger.ts'
 import {
+  type ArchivedPart,
   type ArchiveFiles,
   type ChunkRows,
   type EncodedFile,
@@ -88,6 +90,7 @@ export class Chunk {
   bytes = 0
   private readonly from: number
   private readonly groups = new Map<string, Group>()
+  private readonly counted = new Map<string, ArchivedPart['counted'][number]>()
   private readonly losses: ArchiveLoss[] = []
   private readonly deps: ChunkDeps
   private rows: ChunkRows | null = null
@@ -146,9 +149,16 @@ export class Chunk {
       ...spanOf(rows, known),
     })
     this.bytes += bytes
+    if (group.outcome === 'events') this.count(rows)
     if (rows.length === 0) return
     this.rows ??= await this.deps.files.chunk()
     await this.rows.add(group, rows)
+  }
+
+  /** What goes into the books of the archive. */
+  archived(): ArchivedPart {
+    const counted = [...this.counted.values()].map((row) => ({ ...row }))
+    return { partition: this.deps.partition, to: this.sequence, counted }
   }
 
   /** Files, then manifests, then losses. Its bounds are recorded; whatever of it is there already stays as it is. */
@@ -156,6 +166,16 @@ export class Chunk {
     const { insist } = this.deps
     for (const group of this.groups.values()) await this.storeGroup(group)
     if (this.losses.length > 0) await insist(() => this.storeLosses())
+  }
+
+  private count(rows: readonly ArchiveRow[]): void {
+    for (const { tenant, received_at } of rows) {
+      const minute = receivedMinute(received_at)
+      const key = `${tenant} ${minute}`
+      const row = this.counted.get(key) ?? { tenant, minute, events: 0 }
+      this.counted.set(key, row)
+      row.events++
+    }
   }
 
   async discard(): Promise<void> {

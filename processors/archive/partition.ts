@@ -2,6 +2,7 @@ import { ARCHIVE_FORMAT, type ArchivePosition } from '#schema/archive.ts'
 import type { Settlement } from '#schema/checkpoint.ts'
 import {
   type ArchiveBook,
+  type ArchiveLedger,
   type Logger,
   NewerFormat,
   type SettledFeed,
@@ -27,6 +28,8 @@ export interface ChunkSettings {
 export interface FollowDeps extends Omit<ChunkDeps, 'feed' | 'insist'> {
   feed: SettledFeed
   book: ArchiveBook
+  /** Told of every chunk before the position moves behind it: some of them twice. */
+  books?: ArchiveLedger
   settings: ChunkSettings
   monotonic: () => number
   trouble: Trouble
@@ -101,6 +104,8 @@ export const archivePartition = (deps: FollowDeps): ArchiveFollower => {
 
   const finish = async (chunk: Chunk): Promise<void> => {
     await chunk.store()
+    const { books } = deps
+    if (books && !chunk.isEmpty) await insist(() => books.writeArchived(chunk.archived()))
     await move({ checkpoint: chunk.checkpoint, sequence: chunk.sequence, chunk: null })
     openedAt = null
     trouble.succeeded(what)

@@ -53,6 +53,7 @@ export const ledgerContract = (name: string, store: () => OlapWriter): void => {
         shed: 0,
         rejected: 0,
         stored: 0,
+        archived: 0,
         balanced: true,
         settledUntil: null,
       })
@@ -78,6 +79,7 @@ export const ledgerContract = (name: string, store: () => OlapWriter): void => {
         shed: 2,
         rejected: 3,
         stored: 2,
+        archived: 0,
         balanced: true,
         settledUntil: T0,
       })

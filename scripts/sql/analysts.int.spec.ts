@@ -73,7 +73,7 @@ it.each([
   [6, [['page_views', at, ['NL'], 3, at, at]]],
   [7, [['import-1', 1, at, at]]],
   // Rows that no header and no settlement speaks of.
-  [8, [['main', at, 0, 0, 0, 0, 0, 0, 0, 3, false]]],
+  [8, [['main', at, 0, 0, 0, 0, 0, 0, 0, 3, 0, false]]],
 ])('runs example %i of docs/analysts.md', async (i, rows) => {
   expect((await olap.sql(examples[i])).rows).toEqual(rows)
 })
