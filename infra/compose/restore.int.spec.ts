@@ -86,16 +86,15 @@ const stored = async () => {
     (await storage.text('/metrics')).includes(`millrace_archive_sequence{partition="0"} ${last}`),
   )
   const books = await olap.ledger({ tenant: 'main', from: 0, to: Date.now() + 60_000, settledUntil: null })
-  expect(books).toMatchObject({ counted: books.archived, stored: books.archived })
-  expect(books.archived).toBeGreaterThan(0)
   const before = await rows()
   await storage.kill('SIGTERM')
-  return { before, last }
+  return { before, last, books }
 }
 
 it('fills raw events that the log no longer has from the archive, exactly, and is ready again', async () => {
   await send(30)
-  const { before, last } = await stored()
+  const { before, last, books } = await stored()
+  expect(books).toMatchObject({ counted: sent, stored: sent, archived: sent })
   // The store is lost, and the log with its events; their settlements and deltas are still there.
   await rm(join(data, 'olap'), { recursive: true })
   await nats.jsm.streams.purge('user_events_0', { seq: last + 1 })
