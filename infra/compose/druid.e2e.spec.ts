@@ -25,6 +25,13 @@ const send = async ({ endpoints, keys }: TestProduct, from: number, count: numbe
   expect(await response.json()).toMatchObject({ accepted: count })
 }
 
+/** A number, or why there is none. */
+type Seen = number | string
+const unavailable = (error: unknown): string => {
+  if (error instanceof MillraceError && error.code === 'UNAVAILABLE') return error.message
+  throw error
+}
+
 describe.skipIf(noDruid)('npm start with a Druid', () => {
   let druid: TestDruid
   let product: TestProduct
@@ -47,6 +54,10 @@ describe.skipIf(noDruid)('npm start with a Druid', () => {
     const { rows } = await olap.aggregates({ ...series, from: now - 60 * MINUTE, to: now + 60 * MINUTE })
     return rows.reduce((sum, { n = 0 }) => sum + n, 0)
   }
+  const shown = async (): Promise<number> => {
+    const page = await olap.events({ tenant: 'main', from: 0, to: Date.now() + MINUTE, where: [], first: 1_000 })
+    return new Set(page.nodes.map(({ id }) => id)).size
+  }
   const stored = async (): Promise<number> => {
     const { rows } = await olap.sql(`SELECT COUNT(*) FROM raw_events WHERE tenant = 'main' AND name = 'page_view'`)
     return Number(rows[0][0])
@@ -56,30 +67,29 @@ describe.skipIf(noDruid)('npm start with a Druid', () => {
     await send(product, 0, EVENTS)
     await until('all events in Druid', async () => (await stored()) === EVENTS, 120_000)
     await until('all windows in Druid', async () => (await views()) === EVENTS, 120_000)
-    const page = await olap.events({ tenant: 'main', from: 0, to: Date.now() + MINUTE, where: [], first: 500 })
-    expect(new Set(page.nodes.map(({ id }) => id)).size).toBe(EVENTS)
+    expect(await shown()).toBe(EVENTS)
     // The books are DuckDB's.
     expect((await olap.totals('main')).stored).toBe(EVENTS)
     expect((await olap.positions()).every((checkpoint) => checkpoint > 0)).toBe(true)
   })
 
   test('nobody sees a number fall when the indexer dies and Druid goes back to its last hand-off', async () => {
-    const seen: (number | string)[] = []
-    const look = async (): Promise<number | string> => {
-      const answer = await views().catch((error: unknown) => {
-        if (error instanceof MillraceError && error.code === 'UNAVAILABLE') return error.message
-        throw error
-      })
-      seen.push(answer)
-      return answer
+    const seen = { windows: [] as Seen[], events: [] as Seen[] }
+    const look = async (): Promise<Seen[]> => {
+      const answers = await Promise.all([views, shown].map((ask) => ask().catch(unavailable)))
+      seen.windows.push(answers[0])
+      seen.events.push(answers[1])
+      return answers
     }
-    expect(await look()).toBe(EVENTS)
+    expect(await look()).toEqual([EVENTS, EVENTS])
     await druid.killIndexer()
-    await until('an error', async () => typeof (await look()) === 'string')
+    await until('errors', async () => (await look()).every((one) => typeof one === 'string'))
     await send(product, EVENTS, EVENTS)
     await druid.startIndexer()
-    await until('everything', async () => (await look()) === 2 * EVENTS, 120_000)
-    const numbers = seen.filter((one) => typeof one === 'number')
-    expect(numbers).toEqual(numbers.toSorted((a, b) => a - b))
+    await until('everything', async () => (await look()).every((one) => one === 2 * EVENTS), 120_000)
+    for (const all of Object.values(seen)) {
+      const numbers = all.filter((one) => typeof one === 'number')
+      expect(numbers).toEqual(numbers.toSorted((a, b) => a - b))
+    }
   })
 })

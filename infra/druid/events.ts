@@ -6,6 +6,7 @@ import { EVENT_COLUMNS, eventConditions, type StoredEvent, toRawEvent, toStored 
 import { orNothing } from './freshness.ts'
 import { unavailable } from './sql-errors.ts'
 import { boundedTime } from './time.ts'
+import type { Witnesses } from './witnesses.ts'
 
 const MAX_PAGE = 10_000
 const KEY_TYPES = ['number', 'string', 'number', 'number', 'string', 'string']
@@ -51,7 +52,11 @@ const ASKED =
  * Events of a tenant, newest first; no page repeats or misses one. Druid orders by time alone: first it says how far back
  * so many go, then all from there on are read and ordered here.
  */
-export const readEvents = async (client: DruidClient, query: EventsQuery): Promise<Page<RawEvent>> => {
+export const readEvents = async (
+  client: DruidClient,
+  witnesses: Witnesses,
+  query: EventsQuery,
+): Promise<Page<RawEvent>> => {
   const { tenant, from, to, where } = query
   const first = Math.min(Math.max(1, Math.trunc(query.first)), MAX_PAGE)
   const conditions = eventConditions(where)
@@ -64,6 +69,7 @@ export const readEvents = async (client: DruidClient, query: EventsQuery): Promi
     return (await orNothing(client.query(`SELECT ${select} ${ASKED}${conditions.sql}${rest}`, values))).rows
   }
 
+  await witnesses.check()
   const found: StoredEvent[] = []
   const least = boundedTime(from)
   const deadline = performance.now() + PATIENCE_MS
@@ -79,7 +85,9 @@ export const readEvents = async (client: DruidClient, query: EventsQuery): Promi
     last = start - 1
     if (performance.now() > deadline) throw unavailable('few events match: ask for a shorter range')
   }
+  await witnesses.check()
   const shown = found.slice(0, first)
+  witnesses.note(shown)
   return {
     nodes: shown.map(({ line }) => toRawEvent(line)),
     endCursor: shown.length > 0 ? encodeCursor(shown[shown.length - 1].key) : null,

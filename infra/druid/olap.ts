@@ -4,25 +4,29 @@ import type { DruidClient } from './client.ts'
 import { readEvents } from './events.ts'
 import { POSITIONED, watchFreshness } from './freshness.ts'
 import { readNewestSessions, readSessions } from './sessions.ts'
+import { watchWitnesses } from './witnesses.ts'
 
 interface DruidOlapOptions {
   client: DruidClient
   /** What Druid is not asked: the ledger, dead letters, corrections and all that needs one moment of everything. */
   books: OlapService
   partitions: number
+  /** Milliseconds since 1970. */
+  now?: () => number
 }
 
 /**
  * Answers from Druid what grows with the events: windows, sessions, events, SQL. Each answer says how far Druid had come
  * with what it holds; one that would hold less than a former one had is UNAVAILABLE instead.
  */
-export const createDruidOlap = ({ client, books, partitions }: DruidOlapOptions): OlapService => {
+export const createDruidOlap = ({ client, books, partitions, now = Date.now }: DruidOlapOptions): OlapService => {
   const freshness = watchFreshness(client, partitions)
+  const witnesses = watchWitnesses(client, now)
   return {
     aggregates: (query) => readAggregates(client, freshness, query),
     sessions: (query) => readSessions(client, freshness, query),
     newestSessions: (query) => readNewestSessions(client, freshness, query),
-    events: (query) => readEvents(client, query),
+    events: (query) => readEvents(client, witnesses, query),
     sql: (statement) => client.query(statement),
     async positions(): Promise<Positions> {
       const tables = await Promise.all(POSITIONED.map((table) => freshness.positions(table)))
