@@ -154,6 +154,7 @@ describe.skipIf(noJava).each(['3.9.0', '4.1.2'])('the Java client %s', { timeout
     await using reader = await openJavaReader({ 'bootstrap.servers': server.url }, version)
     expect(await reader.ask('topics')).toBe('[aggregates, olap_aggregates, user_events]')
     expect(await reader.ask('partitions user_events')).toBe('1')
+    expect(await reader.ask('admin user_events')).toBe(`1 ${last + 1}`)
     expect(await reader.ask('beginning user_events 0')).toBe('1')
     expect(await reader.ask('end user_events 0')).toBe(String(last + 1))
     expect(await reader.ask('time user_events 0 1')).toContain('offset=1')

@@ -60,6 +60,7 @@ export const startKafkaServer = async (options: KafkaServerOptions): Promise<Kaf
     server.once('error', reject)
     server.listen(port, host, resolve)
   })
+  server.on('error', (error) => logger.error({ err: error }, 'a connection could not be taken'))
   return {
     port: (server.address() as AddressInfo).port,
     sessions: () => [...sessions.values()],

@@ -87,11 +87,15 @@ export const createSettledReader = (broker: Broker, topic: Topic, partition: num
   /** Records from `offset` on of what these settlements name. */
   const readNamed = async (found: readonly Settled[], offset: number, bytes: number): Promise<Records | null> => {
     const entries: RecordEntry[] = []
+    let size = 0
     const add = (message: StoredMessage, { settlement }: Settled): void => {
       const value = topic.render(message, settlement)
       // Where it comes from: whoever keeps its lines can keep their place, as not every reader knows its offset.
       const place = { partition: String(partition), sequence: String(message.seq) }
-      if (value) entries.push(encodeRecord(message.seq, message.storedAt, value, place))
+      if (!value) return
+      const entry = encodeRecord(message.seq, message.storedAt, value, place)
+      entries.push(entry)
+      size += entry.batch.length
     }
     const parts = (settled: Settled) => wantedParts(source.range(settled), source.missing(settled), offset)
     const first = found.flatMap(parts).at(0)?.from
@@ -110,12 +114,13 @@ export const createSettledReader = (broker: Broker, topic: Topic, partition: num
       for (const { from, to } of parts(settled)) {
         for (let seq = from; seq <= to; seq++) {
           const message = await messageAt(seq)
+          if (message === null && seq === first && entries.length === 0) return null
           if (message) add(message, settled)
-          else if (message === null && seq === first && entries.length === 0) return null
-          else {
-            remember(seq, here)
-            return { entries, next: seq }
-          }
+          if (message && size < bytes) continue
+          // It is not in this answer, or what is rendered is larger than what it was rendered from.
+          const next = message ? seq + 1 : seq
+          remember(next, here)
+          return { entries, next }
         }
       }
       if (topic.withSettlements) add(settled.message, settled)
