@@ -106,12 +106,14 @@ export const serveConnection = (
     if (isWhole) request.stop()
     else request.start('its request did not come to an end', limits.requestMs)
   }
+  // It stays open for a word on why it is ended.
+  const chunks: AsyncIterable<Buffer> = socket.iterator({ destroyOnReturn: false })
   const run = async (): Promise<void> => {
-    for await (const { data, lease } of readFrames(socket, budget, limits, onPart)) {
+    for await (const { data, lease } of readFrames(chunks, budget, limits, onPart)) {
       try {
         await answer(data)
       } finally {
-        lease.release()
+        lease?.release()
       }
       if (socket.destroyed) return
     }

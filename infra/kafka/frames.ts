@@ -5,10 +5,13 @@ import { Malformed, Refusal } from './refusal.ts'
 /** The fields that every request begins with. */
 const LEAST_BYTES = 8
 const LENGTH_BYTES = 4
+/** Every connection may have one of these: what consumers ask is far smaller. */
+const FREE_BYTES = 16_384
 
 export interface RequestFrame {
   data: Buffer
-  lease: Lease
+  /** Null: it is small. */
+  lease: Lease | null
 }
 
 /**
@@ -38,8 +41,8 @@ export async function* readFrames(
           if (bytes < LEAST_BYTES || bytes > requestBytes) {
             throw new Malformed(`expected a request of ${LEAST_BYTES} to ${requestBytes} bytes, found ${bytes}`)
           }
-          const lease = budget.tryTake(bytes)
-          if (!lease) throw new Refusal('memory', 'there is no memory for its request now')
+          const lease = bytes <= FREE_BYTES ? null : budget.tryTake(bytes)
+          if (bytes > FREE_BYTES && !lease) throw new Refusal('memory', 'there is no memory for its request now')
           frame = { data: Buffer.allocUnsafeSlow(bytes), lease }
           at = 0
         }
@@ -55,6 +58,6 @@ export async function* readFrames(
       }
     }
   } finally {
-    frame?.lease.release()
+    frame?.lease?.release()
   }
 }

@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { until } from '#infra/testing/until.ts'
-import { openClient } from './fixtures/client.ts'
+import { openClient, skimBatches } from './fixtures/client.ts'
 import { lineOf, openKafka, startDeployment, type TestDeployment } from './fixtures/deployment.ts'
 import type { Kafka } from './kafka.ts'
 
@@ -108,4 +108,31 @@ test('what it serves and how far its readers are is measured', async () => {
     millrace_kafka_bytes_in_flight: expect.stringMatching(/^\d+$/),
   })
   await measured.close()
+})
+
+test('many who catch up at once cost the connection to NATS nothing', async () => {
+  await using other = await startDeployment()
+  const text = lineOf('x'.repeat(400_000))
+  let to = 0
+  for (let i = 0; i < 2; i++) {
+    const frames = await Promise.all(Array.from({ length: 16 }, () => other.writer.frame(text)))
+    to = Math.max(...frames)
+    await other.writer.commit({ to })
+  }
+  const lost: string[] = []
+  const watch = async (): Promise<void> => {
+    for await (const { type } of other.nats.nc.status()) if (type === 'disconnect') lost.push(type)
+  }
+  void watch()
+  const reading = await openKafka(other.nats)
+  const readers = Array.from({ length: 40 }, async () => {
+    using client = await openClient(reading.port)
+    const position = { topic: 'user_events', partition: 0, offset: 1, maxBytes: 8_000_000 }
+    const [{ error, batches }] = await client.fetchWith([position], { maxWaitMs: 30_000 }, skimBatches)
+    expect(error).toBe(0)
+    return batches.records
+  })
+  expect(Math.min(...(await Promise.all(readers)))).toBeGreaterThan(0)
+  expect(lost).toEqual([])
+  await reading.close()
 })

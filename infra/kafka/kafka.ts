@@ -80,13 +80,14 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
   if (advertised && !advertised.some(({ id }) => id === node)) {
     throw new Error(`the advertised addresses do not name this server: no ${node}=host:port among them`)
   }
-  const cache = createRecordCache(KAFKA_LIMITS.cacheBytes)
+  const limits = KAFKA_LIMITS
+  const cache = createRecordCache(limits.cacheBytes)
+  const asked = createByteBudget(limits.bytesAsked)
   const feeds = Array.from({ length: options.partitions }, (_, partition) =>
-    startPartitionFeed({ broker, partition, topics: TOPICS, cache, logger }),
+    startPartitionFeed({ broker, partition, topics: TOPICS, cache, asked, logger }),
   )
   await Promise.all(feeds.map(({ opened }) => opened))
 
-  const limits = KAFKA_LIMITS
   const budget = createByteBudget(limits.bytesInFlight)
   const metrics = createKafkaMetrics(registry)
   const names = TOPICS.map(({ name }) => name)

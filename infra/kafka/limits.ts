@@ -7,6 +7,11 @@ export interface KafkaLimits {
   responseBytes: number
   /** A client that asks for less than this gets no smaller share when memory is short. */
   leastShareBytes: number
+  /**
+   * Of all questions to NATS that are open. Its server ends a connection for which more than 64 MB wait, and what answers
+   * a direct get waits for nobody.
+   */
+  bytesAsked: number
   /** Newest records of all topics. */
   cacheBytes: number
   requestBytes: number
@@ -27,6 +32,7 @@ export const KAFKA_LIMITS: KafkaLimits = {
   bytesInFlight: 128_000_000,
   responseBytes: 8_000_000,
   leastShareBytes: 1_000_000,
+  bytesAsked: 24_000_000,
   cacheBytes: 64_000_000,
   requestBytes: 1_100_000,
   waitMs: 30_000,

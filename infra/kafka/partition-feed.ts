@@ -1,6 +1,7 @@
 import type { Broker } from '#infra/nats/broker.ts'
 import { pause } from '#infra/nats/follow.ts'
 import { logStream, stateStream } from '#schema/subjects.ts'
+import type { ByteBudget } from './byte-budget.ts'
 import type { RecordCache } from './record-cache.ts'
 import { followSettlements, readHead } from './settlement-feed.ts'
 import { createStreamGuard, type StreamGuard, StreamRemade } from './stream-guard.ts'
@@ -32,11 +33,20 @@ interface Dependencies {
   partition: number
   topics: readonly Topic[]
   cache: RecordCache
+  /** Of questions to NATS. */
+  asked: ByteBudget
   logger: Logger
 }
 
 /** Follows the settlements of a partition, by which all of its topics grow. */
-export const startPartitionFeed = ({ broker, partition, topics, cache, logger }: Dependencies): PartitionFeed => {
+export const startPartitionFeed = ({
+  broker,
+  partition,
+  topics,
+  cache,
+  asked,
+  logger,
+}: Dependencies): PartitionFeed => {
   const stopping = new AbortController()
   const { signal } = stopping
   const streams = [logStream(partition), stateStream(partition)]
@@ -54,7 +64,7 @@ export const startPartitionFeed = ({ broker, partition, topics, cache, logger }:
     topics.map((topic) => {
       const guard = guardOf(topic.source.stream(partition))
       const now = () => performance.now()
-      return [topic.name, createTopicPartition({ broker, topic, partition, guard, cache, now })]
+      return [topic.name, createTopicPartition({ broker, topic, partition, guard, cache, asked, now })]
     }),
   )
   let isOpen = false

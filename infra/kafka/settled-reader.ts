@@ -1,6 +1,7 @@
-import type { Broker, StoredMessage } from '#infra/nats/broker.ts'
+import type { BatchOptions, Broker, StoredMessage } from '#infra/nats/broker.ts'
 import { behindSettlements } from '#infra/nats/settlements.ts'
 import { settledSubject, stateStream } from '#schema/subjects.ts'
+import type { ByteBudget } from './byte-budget.ts'
 import { encodeRecord, type RecordEntry } from './record-batch.ts'
 import { type Settled, toSettled, wantedParts } from './settled.ts'
 import { endOf, type Topic } from './topics.ts'
@@ -9,6 +10,10 @@ import { endOf, type Topic } from './topics.ts'
 const SETTLEMENTS = 256
 const SETTLEMENT_BYTES = 500_000
 const MESSAGES = 1_000
+/** By which an answer may be larger than what was asked for. */
+const MOST_MESSAGE_BYTES = 1_000_000
+/** Longest wait for others' questions. */
+const TURN_MS = 20_000
 /** Of readers that go on where they were. */
 const MOST_PLACES = 256
 
@@ -29,11 +34,24 @@ export interface Records {
  * Reads a partition of a topic from the streams, judged by the settlements. What should be there and is not is never
  * passed over: the leader is asked, and where it has gone the answer is null.
  */
-export const createSettledReader = (broker: Broker, topic: Topic, partition: number) => {
+export const createSettledReader = (broker: Broker, topic: Topic, partition: number, asked: ByteBudget) => {
   const { source } = topic
   const [stream, filter] = [source.stream(partition), source.filter(partition)]
   const [state, subject] = [stateStream(partition), settledSubject(partition)]
   const places = new Map<number, Place>()
+
+  /** One question at a time for so much memory, of all readers. */
+  const ask = async (from: string, sequence: number, count: number, options: Required<BatchOptions>) => {
+    const lease = await asked.take(options.bytes + MOST_MESSAGE_BYTES, TURN_MS)
+    if (!lease) throw new Error('there was no turn to ask NATS')
+    const messages: StoredMessage[] = []
+    try {
+      for await (const message of broker.batch(from, sequence, count, options)) messages.push(message)
+    } finally {
+      lease.release()
+    }
+    return messages
+  }
 
   const remember = (offset: number, place: Place): void => {
     places.delete(offset)
@@ -58,10 +76,7 @@ export const createSettledReader = (broker: Broker, topic: Topic, partition: num
   const settlementsFor = async (offset: number): Promise<Settled[]> => {
     const place = await locate(offset)
     const found: Settled[] = []
-    for await (const message of broker.batch(state, place.at, SETTLEMENTS, {
-      filter: subject,
-      bytes: SETTLEMENT_BYTES,
-    })) {
+    for (const message of await ask(state, place.at, SETTLEMENTS, { filter: subject, bytes: SETTLEMENT_BYTES })) {
       const settled = toSettled(message)
       const before = found.at(-1)
       if (before && settled.settlement.checkpoint !== before.settlement.checkpoint + 1) break
@@ -76,12 +91,6 @@ export const createSettledReader = (broker: Broker, topic: Topic, partition: num
     }
     // Those before it are gone: it answers for the offsets that it names itself.
     return isNext(found[0]) || source.range(found[0]).from <= offset ? found : []
-  }
-
-  const collect = async (from: number, bytes: number): Promise<StoredMessage[]> => {
-    const messages: StoredMessage[] = []
-    for await (const message of broker.batch(stream, from, MESSAGES, { filter, bytes })) messages.push(message)
-    return messages
   }
 
   /** Records from `offset` on of what these settlements name. */
@@ -99,7 +108,7 @@ export const createSettledReader = (broker: Broker, topic: Topic, partition: num
     }
     const parts = (settled: Settled) => wantedParts(source.range(settled), source.missing(settled), offset)
     const first = found.flatMap(parts).at(0)?.from
-    const messages = first === undefined ? [] : await collect(first, bytes)
+    const messages = first === undefined ? [] : await ask(stream, first, MESSAGES, { filter, bytes })
     let i = 0
     /** One of them, or the leader's own answer where a replica has left it out; undefined: not in this answer. */
     const messageAt = async (seq: number): Promise<StoredMessage | null | undefined> => {

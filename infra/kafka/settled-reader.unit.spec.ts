@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import type { Broker, StoredMessage } from '#infra/nats/broker.ts'
 import { type Settlement, STATE_FORMAT } from '#schema/checkpoint.ts'
 import { HEADERS, logStream, stateStream } from '#schema/subjects.ts'
+import { createByteBudget } from './byte-budget.ts'
 import { toSettled } from './settled.ts'
 import { createSettledReader } from './settled-reader.ts'
 import { endOf, TOPICS, type Topic } from './topics.ts'
@@ -158,6 +159,7 @@ test.each([
           brokerOf(streams, () => luck[turn++ % luck.length]),
           topic,
           0,
+          createByteBudget(1e9),
         )
         for (let from = 1; from < end; from++) {
           const wanted = all.filter((seq) => seq >= from && seq < end)
@@ -200,6 +202,7 @@ test('where nothing has gone everything is read from everywhere', async () => {
           brokerOf(streams, () => 1),
           topic,
           0,
+          createByteBudget(1e9),
         )
         const { records: all } = everWritten(streams, topic)
         const end = (all.at(-1) ?? 0) + 1

@@ -1,5 +1,6 @@
 import type { Broker, StoredMessage } from '#infra/nats/broker.ts'
 import { settledSubject, stateStream } from '#schema/subjects.ts'
+import type { ByteBudget } from './byte-budget.ts'
 import type { RecordEntry } from './record-batch.ts'
 import type { RecordCache } from './record-cache.ts'
 import { LOG, type Settled, toSettled } from './settled.ts'
@@ -43,14 +44,16 @@ interface Dependencies {
   /** Of the topic's stream, whose range it answers, and of whatever else its records come from. */
   guard: Pick<StreamGuard, 'check'>
   cache: RecordCache
+  /** Of questions to NATS. */
+  asked: ByteBudget
   /** Monotonic, milliseconds. */
   now: () => number
 }
 
-export const createTopicPartition = ({ broker, topic, partition, guard, cache, now }: Dependencies) => {
+export const createTopicPartition = ({ broker, topic, partition, guard, cache, asked, now }: Dependencies) => {
   const { source } = topic
   const [stream, filter] = [source.stream(partition), source.filter(partition)]
-  const reader = createSettledReader(broker, topic, partition)
+  const reader = createSettledReader(broker, topic, partition, asked)
   const cached = cache.open()
   const listeners = new Set<() => void>()
   let end = 1

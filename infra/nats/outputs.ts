@@ -19,6 +19,8 @@ import { behindSettlements, readSettlement } from './settlements.ts'
 import { createStateStore } from './state.ts'
 
 const RETRY_MS = 200
+/** Of one question for frames. nats-server ends a connection for which more than 64 MB wait, and there are many partitions. */
+const ASKED_BYTES = 4_000_000
 
 const checkpointOf = (message: StoredMessage): number => Number(message.header(HEADERS.checkpoint) || 0)
 
@@ -145,7 +147,7 @@ export async function* readFrames(broker: Broker, partition: number, from: numbe
   const stream = logStream(partition)
   for (let next = from; next <= to; ) {
     let got = 0
-    for await (const message of broker.batch(stream, next, Math.min(to - next + 1, 256))) {
+    for await (const message of broker.batch(stream, next, Math.min(to - next + 1, 256), { bytes: ASKED_BYTES })) {
       if (message.seq > to) break
       got++
       next = message.seq + 1
