@@ -73,13 +73,14 @@ afterAll(async () => {
   await rm(data, { recursive: true })
 })
 
-const launch = () => {
+const launch = (...more: string[]) => {
   const flags = [
     `--nats-url=${server.url}`,
     `--data=${data}`,
     `--partitions=${PARTITIONS}`,
     `--lease-ms=${LEASE_MS}`,
     '--archive=none',
+    ...more,
   ]
   const child = fork(join(import.meta.dirname, 'storage.main.ts'), [...flags, '--log-level=silent'], { execArgv: [] })
   children.add(child)
@@ -174,6 +175,26 @@ it('waits while another one holds the lease, says so, and takes over when that o
   await expectAll()
   second.child.kill('SIGTERM')
   expect(await second.exited).toBe(0)
+})
+
+it('writes the books when Druid is away, which it says whoever asks', async () => {
+  const { child, ready, exited } = launch('--druid-url=http://127.0.0.1:9', '--kafka-port=9092')
+  const url = `http://127.0.0.1:${await ready}`
+  await send(2)
+  await eventually(async () => expect((await olap.totals('main')).stored).toBe(sent))
+  const series = { tenant: 'main', metric: 'page_views', version: 1, size: 60_000 }
+  const away = { code: 'UNAVAILABLE', message: expect.stringContaining('Druid does not answer') }
+  await expect(olap.aggregates({ ...series, from: 0, to: Date.now() })).rejects.toMatchObject(away)
+  await expect(olap.sql('SELECT 1')).rejects.toMatchObject(away)
+  await eventually(async () => {
+    const response = await fetch(`${url}/readyz`)
+    expect([response.status, await response.text()]).toEqual([
+      503,
+      expect.stringContaining('Druid does not take the specs'),
+    ])
+  })
+  child.kill('SIGTERM')
+  expect(await exited).toBe(0)
 })
 
 it('alarms with the exact hole, stores what comes after it, and is ready again once it is acknowledged', async () => {
