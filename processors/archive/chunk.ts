@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises'
 import {
   ARCHIVE_FORMAT,
   type ArchivedEvent,
@@ -120,7 +121,11 @@ export class Chunk {
     if (Object.keys(item.totals).length > 0) {
       const { messages, missing } = await readSettled(this.deps.feed, item)
       for (const { from, to } of missing) this.lose(from, to, 'ARCHIVE')
-      for (const message of messages) for (const part of frameRows(item, message)) await this.take(part)
+      for (const message of messages) {
+        // A checkpoint may hold 20,000 events: who shares this thread has its turn after each frame.
+        await breathe()
+        for (const part of frameRows(item, message)) await this.take(part)
+      }
     }
     this.checkpoint = item.checkpoint
     this.sequence = Math.max(this.sequence, item.to)
