@@ -1,22 +1,11 @@
-import { execFile } from 'node:child_process'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import type { TestProduct } from '#infra/testing/product.ts'
 import { openStore } from '#infra/testing/store.ts'
 import { until } from '#infra/testing/until.ts'
+import { expectArchived, runArchive } from './lib/archive.ts'
 import { runImport } from './lib/import.ts'
 import { SAMPLE_EVENTS } from './lib/sample.ts'
 import { start } from './lib/start.ts'
-
-const MAIN = fileURLToPath(new URL('../scripts/archive/archive.main.ts', import.meta.url))
-
-/** The last line that the command prints, and all that it says. */
-const archive = async ({ dataDir }: TestProduct, ...args: string[]) => {
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, [MAIN, ...args, `--data=${dataDir}`])
-  return { ...JSON.parse(stdout.trim().split('\n').at(-1) as string), stderr }
-}
 
 test('an import is in the archive, each line once, though storage is killed while it comes', async () => {
   await using product = await start({ flags: ['--archive-ms=200', '--archive-bytes=50000'] })
@@ -32,29 +21,16 @@ test('an import is in the archive, each line once, though storage is killed whil
     if (!isImported) await until('it writes again', async () => (await store.totals()).stored > 0)
   }
   await importing
-  const verified = await until('all of it is archived', async () => {
-    const result = await archive(product, 'verify', '--json')
-    return result.behind === 0 && result.rows >= SAMPLE_EVENTS && result
-  })
-  expect(verified).toMatchObject({
-    rows: SAMPLE_EVENTS,
-    checked: SAMPLE_EVENTS,
-    missing: 0,
-    duplicated: 0,
-    wrong: 0,
-    damaged: 0,
-    lost: 0,
-    findings: [],
-  })
+  const verified = await expectArchived(product, SAMPLE_EVENTS)
 
-  const compacted = await archive(product, 'compact')
+  const compacted = await runArchive(product, 'compact')
   expect(compacted.merged).toBeGreaterThan(0)
-  const after = await archive(product, 'verify')
+  const after = await runArchive(product, 'verify')
   expect(after).toMatchObject({ rows: SAMPLE_EVENTS, missing: 0, duplicated: 0, wrong: 0, damaged: 0, strays: 0 })
   expect(after.files).toBeLessThan(verified.files)
   expect(after.stderr).toMatch(/duplicated +0\n/)
 
-  const listed = await archive(product, 'ls')
+  const listed = await runArchive(product, 'ls')
   expect(listed).toMatchObject({ archive: join(product.dataDir, 'archive'), files: after.files, rows: SAMPLE_EVENTS })
   expect(listed.groups.map(({ date }: { date: string }) => date)).toEqual([
     '2015-05-17',

@@ -2,6 +2,7 @@ import { expect, test, vi } from 'vitest'
 import { type Point, pointKey } from '#infra/testing/graphql.ts'
 import { openStore, type Store } from '#infra/testing/store.ts'
 import { subscribe } from '#infra/testing/subscriber.ts'
+import { expectArchived } from './lib/archive.ts'
 import { openGate } from './lib/gate.ts'
 import { runImport } from './lib/import.ts'
 import { createKiller, PROCESSES } from './lib/kills.ts'
@@ -27,7 +28,7 @@ const pushedSeries = (points: ReadonlyMap<string, Point>) =>
   Object.fromEntries([...points].map(([key, { value, events }]) => [key, [value, Number(events)]]))
 
 test('whatever is killed during an import, nothing is lost, nothing counts twice, and subscriptions go on', async () => {
-  await using product = await start()
+  await using product = await start({ flags: ['--archive-ms=300'] })
   await using store = await openStore(product)
   await using watch = await watchSample(product)
   await using series = await subscribe(product, SERIES)
@@ -51,6 +52,7 @@ test('whatever is killed during an import, nothing is lost, nothing counts twice
   await vi.waitFor(async () => expect((await store.totals()).duplicate).toBeGreaterThanOrEqual(sentAgain), {
     timeout: 30_000,
   })
+  await expectArchived(product, SAMPLE_EVENTS)
   const stored = await storedSeries(store)
   await vi.waitFor(() => expect(pushedSeries(series.points)).toEqual(stored), { timeout: 30_000 })
   expect(series.connections()).toBeGreaterThan(1)

@@ -30,6 +30,10 @@ export interface VerifyDeps {
 export interface VerifyResult {
   files: number
   rows: number
+  /** Of the rows those that counted, were late, were no event. */
+  events: number
+  late: number
+  invalid: number
   bytes: number
   /** Repetitions of events, which are in no file. */
   duplicates: number
@@ -61,6 +65,15 @@ export const isInOrder = ({ missing, duplicated, wrong, damaged }: VerifyResult)
 
 const linesOf = ({ totals }: Settlement): number =>
   Object.values(totals).reduce((sum, { C, L, I }) => sum + C + L + I, 0)
+
+const rowsOf = (named: readonly Named[]) => {
+  const rows = { rows: 0, events: 0, late: 0, invalid: 0 }
+  for (const { manifest, file } of named) {
+    rows.rows += file.rows
+    rows[manifest.outcome] += file.rows
+  }
+  return rows
+}
 
 const lostIn = async (store: ObjectStore, partitions: number): Promise<number> => {
   let lost = 0
@@ -129,7 +142,7 @@ export const verifyArchive = async (deps: VerifyDeps): Promise<VerifyResult> => 
   await copies.discard()
   return {
     files: named.length,
-    rows: named.reduce((sum, { file }) => sum + file.rows, 0),
+    ...rowsOf(named),
     bytes: named.reduce((sum, { file }) => sum + file.bytes, 0),
     duplicates,
     ...total,
