@@ -1,10 +1,12 @@
 import { type Config, druidOf } from '#infra/config.ts'
 import { createDruidClient } from '#infra/druid/client.ts'
 import { createDruidOlap } from '#infra/druid/olap.ts'
+import { keptBy } from '#infra/retention.ts'
 import type { Logger } from '#processors/ports.ts'
 import type { OlapService } from '#schema/olap.ts'
 import { watchDruid } from './druid-health.ts'
 import { followPositions } from './druid-positions.ts'
+import { keepExpiring } from './druid-retention.ts'
 import { keepApplying } from './druid-specs.ts'
 
 /** Below the patience of who asks over NATS, so that he hears why. */
@@ -42,13 +44,14 @@ export const startDruidStore = (deps: DruidStoreDeps): AnsweringStore | null => 
   const specs = keepApplying(url, deps.config, deps.logger)
   const follow = followPositions({ ...deps, olap })
   const health = watchDruid(url)
+  const retention = keepExpiring(url, keptBy(deps.config), deps.logger)
   return {
     olap,
     positions: follow.positions,
     look: follow.look,
     problems: () => [...specs.problems(), ...follow.problems(), ...health.problems()],
     async stop() {
-      await Promise.all([follow.stop(), specs.stop(), health.stop()])
+      await Promise.all([follow.stop(), specs.stop(), health.stop(), retention.stop()])
     },
   }
 }

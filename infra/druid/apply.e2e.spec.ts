@@ -33,6 +33,8 @@ describe.skipIf(noDruid)('apply', () => {
     await changes()
     expect(await changes({ tasks: 2 })).toEqual({ ...unchanged, ...each(['supervisor'], 'updated') })
     expect(await changes({ tasks: 2 })).toEqual(unchanged)
+    // Who says nothing of tasks leaves them as they are.
+    expect(await changes()).toEqual(unchanged)
 
     const { management } = druid
     await management.post('/druid/coordinator/v1/rules/raw_events', [{ type: 'loadByPeriod', period: 'P1D' }])

@@ -29,8 +29,20 @@ const isSameSupervisor = (found: Spec | undefined, wanted: Spec): boolean =>
   holds(found.spec, { ...wanted.spec }) &&
   found.suspended !== true
 
-const applySupervisor = async (druid: Management, table: string, wanted: JsonObject): Promise<Applied> => {
+/** How many tasks read is decided for a Druid, not by each who applies: what is not said stays as it is there. */
+const sizeOf = (found: Spec | undefined): Pick<SpecOptions, 'tasks' | 'replicas'> => {
+  const { taskCount, replicas } = (found?.spec?.ioConfig ?? {}) as { taskCount?: number; replicas?: number }
+  return { ...(taskCount ? { tasks: taskCount } : {}), ...(replicas ? { replicas } : {}) }
+}
+
+const applySupervisor = async (
+  druid: Management,
+  table: string,
+  file: JsonObject,
+  options: SpecOptions,
+): Promise<Applied> => {
   const found = (await druid.get(`${SUPERVISORS}/${table}`)) as Spec | undefined
+  const wanted = withOptions(file, { ...sizeOf(found), ...options })
   const change = changeOf(found, isSameSupervisor(found, wanted))
   // Druid hands the old one's tasks over and starts the new one at their offsets: nothing is read twice.
   if (change !== 'unchanged') await druid.post(SUPERVISORS, wanted)
@@ -60,7 +72,7 @@ export const applySpecs = async (druid: Management, specs: DruidSpecs, options: 
   for (const [table, rules] of Object.entries(specs.rules)) applied.push(await applyRules(druid, table, rules))
   for (const [table, one] of Object.entries(specs.compaction)) applied.push(await applyCompaction(druid, table, one))
   for (const [table, one] of Object.entries(specs.supervisors)) {
-    applied.push(await applySupervisor(druid, table, withOptions(one, options)))
+    applied.push(await applySupervisor(druid, table, one, options))
   }
   return applied
 }

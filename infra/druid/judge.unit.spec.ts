@@ -113,6 +113,7 @@ test.each([
 })
 
 test('a Druid that does not answer is a problem in words as well', async () => {
+  // A port that fetch refuses by itself: nothing is connected.
   const druid = createManagement({ url: 'http://127.0.0.1:1', timeoutMs: 2_000 })
   const { problems } = await createHealthCheck({ druid, tables: ['minly_aggs'], now: () => NOW }).look()
   expect(problems).toEqual([expect.stringMatching(/^minly_aggs: Druid cannot be asked: /)])

@@ -19,9 +19,9 @@ export interface SpecOptions {
   kafka: string
   /** More for the consumer: TLS, SASL. */
   consumer?: Record<string, string>
-  /** Tasks that read a topic side by side; at most as many as there are partitions. */
+  /** Tasks that read a topic side by side; at most as many as there are partitions. Default: as in Druid, else 1. */
   tasks?: number
-  /** Copies of each task. */
+  /** Copies of each task. Default: as in Druid, else 1. */
   replicas?: number
   /** How long a task reads before it hands its segments over, ISO 8601. */
   taskDuration?: string

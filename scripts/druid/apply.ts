@@ -23,8 +23,8 @@ export const apply = command({
     ...URL_OPTION,
     kafka: { value: 'HOSTS', help: 'host:port,host:port of Kafka servers [of the data folder]' },
     consumer: { value: 'FILE', help: 'JSON file of more consumer properties: TLS, SASL' },
-    tasks: { value: 'N', help: 'tasks that read each topic side by side [1]' },
-    replicas: { value: 'N', help: 'copies of each task [1]' },
+    tasks: { value: 'N', help: 'tasks that read each topic side by side [as it is, else 1]' },
+    replicas: { value: 'N', help: 'copies of each task [as it is, else 1]' },
     specs: { value: 'DIR', help: 'folder of the files [infra/deploy/druid]' },
   },
   run: async (args, say) => {
@@ -32,8 +32,8 @@ export const apply = command({
     const applied = await applySpecs(createManagement({ url }), await readSpecs(args.text('specs')), {
       kafka: await findKafka(args.text('kafka'), args.text('data')),
       consumer: await readConsumer(args.text('consumer')),
-      tasks: args.whole('tasks', 1, 1, MOST_TASKS),
-      replicas: args.whole('replicas', 1, 1, MOST_TASKS),
+      ...(args.has('tasks') ? { tasks: args.whole('tasks', 1, 1, MOST_TASKS) } : {}),
+      ...(args.has('replicas') ? { replicas: args.whole('replicas', 1, 1, MOST_TASKS) } : {}),
     })
     say(renderTable(applied.map(({ kind, table, change }) => [kind, table, change])))
     return { result: { url, applied } }

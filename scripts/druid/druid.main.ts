@@ -1,11 +1,12 @@
 import { UsageError } from '../lib/args.ts'
 import { apply } from './apply.ts'
 import { down } from './down.ts'
+import { expire } from './expire.ts'
 import { status } from './status.ts'
 import { up } from './up.ts'
 
 /** One of the commands: its options, and what it does. Answers the exit code. */
-const COMMANDS = { up, down, status, apply }
+const COMMANDS = { up, down, status, apply, expire }
 
 const HELP = `npm run druid -- COMMAND [options]
 
