@@ -10,6 +10,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   recovery: async () => (await import('./recovery/recovery.ts')).recoveryBench,
   kafka: async () => (await import('./kafka.ts')).kafkaBench,
   'event-status': async () => (await import('./event-status.ts')).eventStatusBench,
+  druid: async () => (await import('./druid/druid.ts')).druidBench,
 }
 const JSON_ONLY = { json: { help: 'print nothing but the JSON line' } }
 
