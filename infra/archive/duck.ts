@@ -10,7 +10,7 @@ export interface DuckOptions {
 }
 
 /** A DuckDB in memory of one's own, opened when it is first used. One thread: the same rows give the same file. */
-export const createDuck = ({ folder, memoryLimit = '512MB' }: DuckOptions) => {
+export const createDuck = ({ folder, memoryLimit = '256MB' }: DuckOptions) => {
   let opened: Promise<{ instance: DuckDBInstance; connection: DuckDBConnection }> | null = null
   const open = async () => {
     readTextWhole()
