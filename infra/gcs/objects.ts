@@ -30,10 +30,10 @@ const FIRST_PAUSE_MS = 200
 const codeOf = (error: unknown): unknown => (error as { code?: unknown }).code
 const isConflict = (error: unknown): boolean => codeOf(error) === 412
 const isMissing = (error: unknown): boolean => codeOf(error) === 404
-/** The server's word: what may help against it (429, 5xx) the client library has tried. */
-const isAnswer = (error: unknown): boolean => {
+/** The server's word, which it will not take back. */
+const isFinal = (error: unknown): boolean => {
   const code = codeOf(error)
-  return typeof code === 'number' && code >= 400
+  return typeof code === 'number' && code >= 400 && code < 500 && code !== 408 && code !== 429
 }
 
 const within = async <T>(ms: number, what: string, work: Promise<T>): Promise<T> => {
@@ -47,15 +47,15 @@ const within = async <T>(ms: number, what: string, work: Promise<T>): Promise<T>
 }
 
 /**
- * Repeats what the client library does not: a connection that is refused or cut, a whole upload that was. What happened
- * and was not answered, the next try finds by its precondition.
+ * Repeats what the client library does not: a connection that is refused or cut, a whole upload that was, or that a server
+ * had no time for. What happened and was not answered, the next try finds by its precondition.
  */
 const patiently = async <T>(act: () => Promise<T>): Promise<T> => {
   for (let tries = 1; ; tries++) {
     try {
       return await act()
     } catch (error) {
-      if (isAnswer(error) || error instanceof ObjectMissing || tries === MOST_TRIES) throw error
+      if (isFinal(error) || error instanceof ObjectMissing || tries === MOST_TRIES) throw error
       await delay(FIRST_PAUSE_MS * 2 ** (tries - 1))
     }
   }
