@@ -35,10 +35,16 @@ const main = async (config: Config): Promise<void> => {
   const users = kafkaUsers === undefined ? null : await openUsers(kafkaUsers, onProblem)
   if (!users && !isLoopback(host))
     tellOperator('everybody who reaches its port may read all events: give --kafka-users')
+  if (!kafkaAdvertise && ['0.0.0.0', '::'].includes(host)) {
+    logger.warn('clients on other machines need an address to connect to: give --kafka-advertise')
+  }
   if (users && !tls) logger.warn('passwords of Kafka users cross the network as they are: give a certificate')
-  const nats = await connectNats(config.natsUrl ?? `nats://127.0.0.1:${config.natsPort}`, 'millrace kafka')
+  const url = config.natsUrl ?? `nats://127.0.0.1:${config.natsPort}`
+  const nats = await connectNats(url, 'millrace kafka')
+  const catchUp = await connectNats(url, 'millrace kafka, catching up')
   const deployment = await ensureDeployment(nats, { partitions: config.partitions })
-  const connection = watchConnection(nats, logger)
+  const connections = [nats, catchUp]
+  const watched = connections.map((connection) => watchConnection(connection, logger))
   const owner = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
   const { otlpEndpoint: endpoint, traceRatio: ratio } = config
   const tracing = await startTracing({ endpoint, ratio, service: 'millrace-kafka', instance: owner, logger })
@@ -46,6 +52,7 @@ const main = async (config: Config): Promise<void> => {
   collectDefaultMetrics({ register: registry })
   const kafka = await startKafka({
     broker: nats.broker,
+    catchUpBroker: catchUp.broker,
     partitions: deployment.partitions,
     deployment: deployment.id,
     host,
@@ -59,12 +66,15 @@ const main = async (config: Config): Promise<void> => {
     tracer: tracing.tracer,
     logger,
   })
-  const problems = (): string[] => [...connection.problems(), ...kafka.problems()]
+  const problems = (): string[] => [
+    ...new Set(watched.flatMap((connection) => connection.problems())),
+    ...kafka.problems(),
+  ]
   const admin = await startAdminServer(config.adminPort, host, registry, problems)
   onStop(logger, STOP_MS + STOP_TRACING_MS, async () => {
     await kafka.close()
     await admin.close()
-    await nats.close()
+    await Promise.all(connections.map((connection) => connection.close()))
     await tracing.stop()
   })
   reportReady({ kafka: kafka.port, admin: admin.port })

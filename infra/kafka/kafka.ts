@@ -11,11 +11,16 @@ import { type PartitionFeed, startPartitionFeed } from './partition-feed.ts'
 import { createRecordCache } from './record-cache.ts'
 import { type KafkaServer, startKafkaServer, type TlsFiles } from './server.ts'
 import { createKafkaService } from './service.ts'
+import type { Asker } from './settled-reader.ts'
 import { TOPICS } from './topics.ts'
 import type { Users } from './users.ts'
 
 export interface KafkaOptions {
   broker: Broker
+  /**
+   * For consumers that catch up: on a connection of its own what they read waits in nobody's way. Default: the same.
+   */
+  catchUpBroker?: Broker
   /** Of the deployment. */
   partitions: number
   deployment: string
@@ -76,15 +81,16 @@ const gaugesOf = (
 
 /** Serves the topics of a deployment: resolves when every partition can be read and clients can connect. */
 export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
-  const { broker, host, tls, users, advertised, node, registry, tracer, logger } = options
+  const { broker, catchUpBroker = broker, host, tls, users, advertised, node, registry, tracer, logger } = options
   if (advertised && !advertised.some(({ id }) => id === node)) {
     throw new Error(`the advertised addresses do not name this server: no ${node}=host:port among them`)
   }
   const limits = KAFKA_LIMITS
   const cache = createRecordCache(limits.cacheBytes)
-  const asked = createByteBudget(limits.bytesAsked)
+  const askerOn = (on: Broker): Asker => ({ broker: on, asked: createByteBudget(limits.bytesAsked) })
+  const [tail, catchUp] = [broker, catchUpBroker].map(askerOn)
   const feeds = Array.from({ length: options.partitions }, (_, partition) =>
-    startPartitionFeed({ broker, partition, topics: TOPICS, cache, asked, logger }),
+    startPartitionFeed({ tail, catchUp, partition, topics: TOPICS, cache, logger }),
   )
   await Promise.all(feeds.map(({ opened }) => opened))
 

@@ -8,7 +8,7 @@ export interface KafkaLimits {
   /** A client that asks for less than this gets no smaller share when memory is short. */
   leastShareBytes: number
   /**
-   * Of all questions to NATS that are open. Its server ends a connection for which more than 64 MB wait, and what answers
+   * Of all questions by one connection to NATS that are open. Its server ends a connection for which more than 64 MB wait, and what answers
    * a direct get waits for nobody.
    */
   bytesAsked: number

@@ -1,8 +1,7 @@
-import type { Broker } from '#infra/nats/broker.ts'
 import { pause } from '#infra/nats/follow.ts'
 import { logStream, stateStream } from '#schema/subjects.ts'
-import type { ByteBudget } from './byte-budget.ts'
 import type { RecordCache } from './record-cache.ts'
+import type { Asker } from './settled-reader.ts'
 import { followSettlements, readHead } from './settlement-feed.ts'
 import { createStreamGuard, type StreamGuard, StreamRemade } from './stream-guard.ts'
 import { createTopicPartition, type TopicPartition } from './topic-partition.ts'
@@ -29,24 +28,26 @@ export interface PartitionFeed {
 }
 
 interface Dependencies {
-  broker: Broker
+  /** For the end of each partition, and what only the leader knows. */
+  tail: Asker
+  /** For those that catch up. */
+  catchUp: Asker
   partition: number
   topics: readonly Topic[]
   cache: RecordCache
-  /** Of questions to NATS. */
-  asked: ByteBudget
   logger: Logger
 }
 
 /** Follows the settlements of a partition, by which all of its topics grow. */
 export const startPartitionFeed = ({
-  broker,
+  tail,
+  catchUp,
   partition,
   topics,
   cache,
-  asked,
   logger,
 }: Dependencies): PartitionFeed => {
+  const { broker } = tail
   const stopping = new AbortController()
   const { signal } = stopping
   const streams = [logStream(partition), stateStream(partition)]
@@ -64,7 +65,7 @@ export const startPartitionFeed = ({
     topics.map((topic) => {
       const guard = guardOf(topic.source.stream(partition))
       const now = () => performance.now()
-      return [topic.name, createTopicPartition({ broker, topic, partition, guard, cache, asked, now })]
+      return [topic.name, createTopicPartition({ tail, catchUp, topic, partition, guard, cache, now })]
     }),
   )
   let isOpen = false

@@ -17,6 +17,12 @@ const TURN_MS = 20_000
 /** Of readers that go on where they were. */
 const MOST_PLACES = 256
 
+/** A connection to NATS, and a bound on what is asked by it and has not come. */
+export interface Asker {
+  broker: Broker
+  asked: ByteBudget
+}
+
 /** Where in the state's stream the settlements for an offset begin, and the number of the one before them. */
 interface Place {
   at: number
@@ -34,7 +40,7 @@ export interface Records {
  * Reads a partition of a topic from the streams, judged by the settlements. What should be there and is not is never
  * passed over: the leader is asked, and where it has gone the answer is null.
  */
-export const createSettledReader = (broker: Broker, topic: Topic, partition: number, asked: ByteBudget) => {
+export const createSettledReader = ({ broker, asked }: Asker, topic: Topic, partition: number) => {
   const { source } = topic
   const [stream, filter] = [source.stream(partition), source.filter(partition)]
   const [state, subject] = [stateStream(partition), settledSubject(partition)]

@@ -102,6 +102,11 @@ const brokerOf = (streams: Streams, luck: () => number): Broker => {
   return broker as Broker
 }
 
+const askerOf = (streams: Streams, luck: () => number) => ({
+  broker: brokerOf(streams, luck),
+  asked: createByteBudget(1e9),
+})
+
 const step: fc.Arbitrary<Step> = fc.record({
   frames: fc.array(fc.constantFrom('events' as const, 'events' as const, 'control' as const, 'expired' as const), {
     maxLength: 4,
@@ -156,10 +161,9 @@ test.each([
         const left = new Set(streams[topic.source.stream(0)].map(({ seq }) => seq))
         let turn = 0
         const reader = createSettledReader(
-          brokerOf(streams, () => luck[turn++ % luck.length]),
+          askerOf(streams, () => luck[turn++ % luck.length]),
           topic,
           0,
-          createByteBudget(1e9),
         )
         for (let from = 1; from < end; from++) {
           const wanted = all.filter((seq) => seq >= from && seq < end)
@@ -199,10 +203,9 @@ test('where nothing has gone everything is read from everywhere', async () => {
       const streams = write(steps)
       for (const topic of TOPICS.slice(0, 2)) {
         const reader = createSettledReader(
-          brokerOf(streams, () => 1),
+          askerOf(streams, () => 1),
           topic,
           0,
-          createByteBudget(1e9),
         )
         const { records: all } = everWritten(streams, topic)
         const end = (all.at(-1) ?? 0) + 1

@@ -1,10 +1,9 @@
-import type { Broker, StoredMessage } from '#infra/nats/broker.ts'
+import type { StoredMessage } from '#infra/nats/broker.ts'
 import { settledSubject, stateStream } from '#schema/subjects.ts'
-import type { ByteBudget } from './byte-budget.ts'
 import type { RecordEntry } from './record-batch.ts'
 import type { RecordCache } from './record-cache.ts'
 import { LOG, type Settled, toSettled } from './settled.ts'
-import { createSettledReader } from './settled-reader.ts'
+import { type Asker, createSettledReader } from './settled-reader.ts'
 import type { StoredHead } from './settlement-feed.ts'
 import type { StreamGuard } from './stream-guard.ts'
 import { endOf, hasRecords, type Topic } from './topics.ts'
@@ -38,22 +37,25 @@ export interface TopicPartition {
 }
 
 interface Dependencies {
-  broker: Broker
+  /** For the end of the partition, and what only the leader knows. */
+  tail: Asker
+  /** For those that catch up. */
+  catchUp: Asker
   topic: Topic
   partition: number
   /** Of the topic's stream, whose range it answers, and of whatever else its records come from. */
   guard: Pick<StreamGuard, 'check'>
   cache: RecordCache
-  /** Of questions to NATS. */
-  asked: ByteBudget
   /** Monotonic, milliseconds. */
   now: () => number
 }
 
-export const createTopicPartition = ({ broker, topic, partition, guard, cache, asked, now }: Dependencies) => {
+export const createTopicPartition = ({ tail, catchUp, topic, partition, guard, cache, now }: Dependencies) => {
+  const { broker } = tail
   const { source } = topic
   const [stream, filter] = [source.stream(partition), source.filter(partition)]
-  const reader = createSettledReader(broker, topic, partition, asked)
+  const newest = createSettledReader(tail, topic, partition)
+  const older = createSettledReader(catchUp, topic, partition)
   const cached = cache.open()
   const listeners = new Set<() => void>()
   let end = 1
@@ -79,7 +81,7 @@ export const createTopicPartition = ({ broker, topic, partition, guard, cache, a
   const fill = async (settled: Settled): Promise<void> => {
     const to = endOf(topic, settled)
     for (let next = Math.max(end, source.range(settled).from); next < to; ) {
-      const read = await reader.readNamed([settled], next, CHUNK_BYTES)
+      const read = await newest.readNamed([settled], next, CHUNK_BYTES)
       if (!read || read.next <= next) throw new Error(`what settlement ${settled.at} names cannot be read`)
       await guard.check()
       cached.append(read.entries)
@@ -90,7 +92,7 @@ export const createTopicPartition = ({ broker, topic, partition, guard, cache, a
   }
 
   const readBehindCache = async (offset: number, bytes: number): Promise<Slice | null> => {
-    const read = await reader.read(offset, bytes)
+    const read = await older.read(offset, bytes)
     await guard.check()
     if (!read) return null
     const next = Math.min(read.next, Math.max(end, offset))
