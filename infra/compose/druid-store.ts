@@ -24,6 +24,8 @@ export interface AnsweringStore {
 }
 
 interface DruidStoreDeps {
+  /** The newest checkpoint of a partition. */
+  newest(partition: number): Promise<number>
   config: Config
   /** Of DuckDB, which goes on being written. */
   books: OlapService
@@ -40,7 +42,7 @@ export const startDruidStore = (deps: DruidStoreDeps): AnsweringStore | null => 
   const url = druidOf(deps.config)
   if (url === null) return null
   const client = createDruidClient({ url, timeoutMs: QUESTION_MS })
-  const olap = createDruidOlap({ client, books: deps.books, partitions: deps.partitions })
+  const olap = createDruidOlap({ ...deps, client })
   const specs = keepApplying(url, deps.config, deps.logger)
   const follow = followPositions({ ...deps, olap })
   const health = watchDruid(url)

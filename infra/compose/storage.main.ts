@@ -148,9 +148,10 @@ const main = async (config: Config): Promise<void> => {
   const reports = createStoreReports(nats, olap)
   let druid: AnsweringStore | null = null
   const archive = startArchiveProcess({ config, nats, partitions, deploymentId, registry, books: olap, logger })
+  const feed = createOutputFeed(nats.broker)
   const storage = await startStorage({
     writer: olap,
-    feed: createOutputFeed(nats.broker),
+    feed,
     spans: tracing.isOn ? createStoreSpans(tracing.tracer, 'duckdb') : undefined,
     clock: { now: Date.now, monotonic: () => performance.now() },
     logger,
@@ -170,7 +171,15 @@ const main = async (config: Config): Promise<void> => {
   measureHoles(registry, storage)
   const books = { ...withSettledUntil(olap, received), acknowledgeHoles: storage.acknowledgeHoles }
   const written = storage.positions
-  druid = startDruidStore({ config, books, written, partitions, logger, onPositions: reports.publish })
+  druid = startDruidStore({
+    config,
+    books,
+    newest: feed.newest,
+    written,
+    partitions,
+    logger,
+    onPositions: reports.publish,
+  })
   const server = serveOlap(nats, { olap: druid?.olap ?? books, logger })
   const stopReports = reports.start(druid?.positions ?? written)
   stopWork = async () => {

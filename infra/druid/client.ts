@@ -33,7 +33,7 @@ export interface DruidClientOptions {
 }
 
 const TIMEOUT_MS = 10_000
-const BOUNDS: AnswerBounds = { mostRows: 500_000, mostBytes: 256 << 20 }
+const BOUNDS: AnswerBounds = { mostRows: 500_000, mostBytes: 64 << 20 }
 /** For Druid's own words about a question that took too long. */
 const GRACE_MS = 1_000
 const CANCEL_MS = 5_000

@@ -40,14 +40,36 @@ export interface Freshness {
   reading<T>(table: PositionedTable, read: () => Promise<T>): Promise<{ answer: T; positions: Positions }>
 }
 
-/** After its indexer has died Druid goes back to its last hand-off and catches up: that must not be seen. */
-export const watchFreshness = (client: DruidClient, partitions: number): Freshness => {
+export interface FreshnessOptions {
+  partitions: number
+  /** The newest checkpoint of a partition that was ever made. */
+  newest(partition: number): Promise<number>
+}
+
+/**
+ * After its indexer has died Druid goes back to its last hand-off and catches up: that must not be seen. Neither must
+ * what another deployment has left in it: its checkpoints have the same numbers.
+ */
+export const watchFreshness = (client: DruidClient, { partitions, newest }: FreshnessOptions): Freshness => {
   const highest = new Map<PositionedTable, Positions>()
+  const made = Array.from({ length: partitions }, () => 0)
+
+  const checkMade = async (positions: Positions): Promise<void> => {
+    for (const [partition, checkpoint] of positions.entries()) {
+      if (checkpoint > made[partition]) made[partition] = await newest(partition)
+      if (checkpoint <= made[partition]) continue
+      const [n, m] = [checkpoint, made[partition]]
+      throw unavailable(
+        `Druid has checkpoint ${n} of partition ${partition}, and the newest is ${m}: it holds what another deployment wrote; give this one a Druid of its own`,
+      )
+    }
+  }
 
   const now = async (table: PositionedTable): Promise<Positions> => {
     const { rows } = await orNothing(client.query(POSITIONS(table)))
     const positions = Array.from({ length: partitions }, () => 0)
     for (const [partition, checkpoint] of rows) positions[Number(partition)] = Number(checkpoint)
+    await checkMade(positions)
     return positions
   }
 

@@ -11,6 +11,7 @@ const scripted = () => {
   const druid = {
     positions: [] as (number | MillraceError)[],
     missingSegments: 0,
+    newest: 1_000,
     events: [] as { time: number; partition: number; sequence: number }[],
     asked: [] as string[],
   }
@@ -32,7 +33,7 @@ const scripted = () => {
       return { columns: [], rows: answer(statement, values) }
     },
   }
-  return { druid, client, freshness: watchFreshness(client, 2) }
+  return { druid, client, freshness: watchFreshness(client, { partitions: 2, newest: async () => druid.newest }) }
 }
 
 const UNKNOWN = new MillraceError('BAD_INPUT', "Object 'minly_aggs' not found (line [1], column [42])")
@@ -67,6 +68,16 @@ describe('an answer', () => {
     const { druid, freshness } = scripted()
     druid.positions = [5, 3]
     await expect(freshness.reading('minly_aggs', rows)).rejects.toMatchObject({ message: /checkpoint 3 of 5/ })
+  })
+
+  it('is none when Druid has what was never made here, until that is made', async () => {
+    const { druid, freshness } = scripted()
+    druid.positions = [9]
+    druid.newest = 8
+    const foreign = { code: 'UNAVAILABLE', message: /has checkpoint 9 of partition 0, and the newest is 8/ }
+    await expect(freshness.reading('minly_aggs', rows)).rejects.toMatchObject(foreign)
+    druid.newest = 9
+    expect((await freshness.reading('minly_aggs', rows)).positions).toEqual([9, 0])
   })
 
   it('of one table says nothing of another', async () => {

@@ -2,15 +2,14 @@ import type { OlapService, Positions } from '#schema/olap.ts'
 import { readAggregates } from './aggregates.ts'
 import type { DruidClient } from './client.ts'
 import { readEvents } from './events.ts'
-import { POSITIONED, watchFreshness } from './freshness.ts'
+import { type FreshnessOptions, POSITIONED, watchFreshness } from './freshness.ts'
 import { readNewestSessions, readSessions } from './sessions.ts'
 import { watchWitnesses } from './witnesses.ts'
 
-interface DruidOlapOptions {
+interface DruidOlapOptions extends FreshnessOptions {
   client: DruidClient
   /** What Druid is not asked: the ledger, dead letters, corrections and all that needs one moment of everything. */
   books: OlapService
-  partitions: number
   /** Milliseconds since 1970. */
   now?: () => number
 }
@@ -19,8 +18,8 @@ interface DruidOlapOptions {
  * Answers from Druid what grows with the events: windows, sessions, events, SQL. Each answer says how far Druid had come
  * with what it holds; one that would hold less than a former one had is UNAVAILABLE instead.
  */
-export const createDruidOlap = ({ client, books, partitions, now = Date.now }: DruidOlapOptions): OlapService => {
-  const freshness = watchFreshness(client, partitions)
+export const createDruidOlap = ({ client, books, now = Date.now, ...options }: DruidOlapOptions): OlapService => {
+  const freshness = watchFreshness(client, options)
   const witnesses = watchWitnesses(client, now)
   return {
     aggregates: (query) => readAggregates(client, freshness, query),
