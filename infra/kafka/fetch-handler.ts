@@ -40,7 +40,7 @@ interface Dependencies {
 }
 
 /** The caller releases the lease, which is for the answer's bytes, and ends the span when they are sent. */
-export interface Fetched {
+interface Fetched {
   topics: FetchedTopic[]
   lease: Lease | null
   span?: Span

@@ -8,7 +8,7 @@ const LENGTH_BYTES = 4
 /** Every connection may have one of these: what consumers ask is far smaller. */
 const FREE_BYTES = 16_384
 
-export interface RequestFrame {
+interface RequestFrame {
   data: Buffer
   /** Null: it is small. */
   lease: Lease | null

@@ -8,7 +8,7 @@ export interface BrokerAddress {
   port: number
 }
 
-export interface MetadataResponse {
+interface MetadataResponse {
   brokers: readonly BrokerAddress[]
   clusterId: string
   /** This server: it says of itself that it leads everything. */

@@ -2,7 +2,7 @@ import { ERROR } from './codes.ts'
 import { Malformed } from './refusal.ts'
 import type { WireReader, WireWriter } from './wire.ts'
 
-export interface ProduceRequest {
+interface ProduceRequest {
   /** With 0 acknowledgements the client waits for no answer. */
   acks: number
   topics: { topic: string; partitions: number[] }[]

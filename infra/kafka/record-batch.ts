@@ -55,7 +55,7 @@ export interface RecordEntry {
 }
 
 /** ASCII. */
-export type RecordHeaders = Readonly<Record<string, string>>
+type RecordHeaders = Readonly<Record<string, string>>
 
 const asciiBytes = (text: string): number => varintBytes(zigzag(text.length)) + text.length
 

@@ -1,7 +1,7 @@
 import type { RecordEntry } from './record-batch.ts'
 
 /** The newest records of one partition of a topic. */
-export interface CachedRecords {
+interface CachedRecords {
   /** Every record from here on is in it. */
   from(): number
   /** Records from an offset on, until there are as many bytes; one at least where there is one. */

@@ -155,5 +155,3 @@ export const createSettledReader = ({ broker, asked }: Asker, topic: Topic, part
     },
   }
 }
-
-export type SettledReader = ReturnType<typeof createSettledReader>

@@ -11,7 +11,7 @@ const HOST = '127.0.0.1'
 const NODES = [0, 1, 2]
 
 /** Three real nats-servers on loopback that keep streams together. They do not sync: a cluster rests on its replicas. */
-export interface TestCluster extends AsyncDisposable {
+interface TestCluster extends AsyncDisposable {
   /** Of all, with commas between. */
   url: string
   /** SIGKILL; resolves when it is gone. */
