@@ -1,3 +1,4 @@
+import { Gauge, type Registry } from 'prom-client'
 import { type Config, druidOf } from '#infra/config.ts'
 import { createDruidClient } from '#infra/druid/client.ts'
 import { createDruidOlap } from '#infra/druid/olap.ts'
@@ -32,9 +33,22 @@ interface DruidStoreDeps {
   /** How far the books are. */
   written: () => readonly number[]
   partitions: number
+  registry: Registry
   logger: Logger
   /** Told when Druid has got further. */
   onPositions: (positions: readonly number[]) => void
+}
+
+const measure = (registry: Registry, positions: () => readonly number[]): void => {
+  new Gauge({
+    name: 'millrace_druid_checkpoint',
+    help: 'Last checkpoint of each partition that Druid answers from',
+    labelNames: ['partition'],
+    registers: [registry],
+    collect() {
+      for (const [partition, checkpoint] of positions().entries()) this.set({ partition }, checkpoint)
+    },
+  })
 }
 
 /** Druid as the store, where the settings say so; null where DuckDB is. */
@@ -46,6 +60,7 @@ export const startDruidStore = (deps: DruidStoreDeps): AnsweringStore | null => 
   const specs = keepApplying(url, deps.config, deps.logger)
   const follow = followPositions({ ...deps, olap })
   const health = watchDruid(url)
+  measure(deps.registry, follow.positions)
   const retention = keepExpiring(url, keptBy(deps.config), deps.logger)
   return {
     olap,

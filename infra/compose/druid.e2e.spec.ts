@@ -65,8 +65,8 @@ describe.skipIf(noDruid)('npm start with a Druid', () => {
 
   test('tells it what to read, and answers from it', async () => {
     await send(product, 0, EVENTS)
-    await until('all events in Druid', async () => (await stored()) === EVENTS, 120_000)
-    await until('all windows in Druid', async () => (await views()) === EVENTS, 120_000)
+    await until('all events in Druid', async () => (await stored()) === EVENTS, 200_000)
+    await until('all windows in Druid', async () => (await views()) === EVENTS, 200_000)
     expect(await shown()).toBe(EVENTS)
     // The books are DuckDB's.
     expect((await olap.totals('main')).stored).toBe(EVENTS)
@@ -86,7 +86,7 @@ describe.skipIf(noDruid)('npm start with a Druid', () => {
     await until('errors', async () => (await look()).every((one) => typeof one === 'string'))
     await send(product, EVENTS, EVENTS)
     await druid.startIndexer()
-    await until('everything', async () => (await look()).every((one) => one === 2 * EVENTS), 120_000)
+    await until('everything', async () => (await look()).every((one) => one === 2 * EVENTS), 200_000)
     for (const all of Object.values(seen)) {
       const numbers = all.filter((one) => typeof one === 'number')
       expect(numbers).toEqual(numbers.toSorted((a, b) => a - b))

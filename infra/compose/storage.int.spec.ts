@@ -193,6 +193,7 @@ it('writes the books when Druid is away, which it says whoever asks', async () =
       expect.stringContaining('Druid does not take the specs'),
     ])
   })
+  expect(await (await fetch(`${url}/metrics`)).text()).toContain('millrace_druid_checkpoint{partition="1"} 0')
   child.kill('SIGTERM')
   expect(await exited).toBe(0)
 })

@@ -177,6 +177,7 @@ const main = async (config: Config): Promise<void> => {
     newest: feed.newest,
     written,
     partitions,
+    registry,
     logger,
     onPositions: reports.publish,
   })

@@ -25,7 +25,7 @@ export interface DruidClient {
   query(statement: string, values?: readonly SqlValue[], options?: AskOptions): Promise<SqlAnswer>
 }
 
-export interface DruidClientOptions {
+interface DruidClientOptions {
   /** Of a router or a broker. */
   url: string
   /** Longest that a question may take, milliseconds: Druid is told, and asked to end what takes longer. */

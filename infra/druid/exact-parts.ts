@@ -4,7 +4,7 @@ import { addExact, type ExactSum } from '#schema/measures/exact-sum.ts'
  * A sum as multiples of 2^32, whole numbers below that, and fractions. Druid adds doubles and forgets what their rounding
  * loses: of these parts the first two lose nothing up to 2^53 times as much, and the fractions next to nothing.
  */
-export interface ExactParts {
+interface ExactParts {
   high: number
   low: number
   part: number

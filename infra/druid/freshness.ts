@@ -5,7 +5,7 @@ import { unavailable } from './sql-errors.ts'
 
 /** Tables whose rows say how far they are. */
 export const POSITIONED = ['minly_aggs', 'hourly_aggs', 'session_aggs'] as const
-export type PositionedTable = (typeof POSITIONED)[number]
+type PositionedTable = (typeof POSITIONED)[number]
 
 /** Of a table that nobody has made yet, or that has no rows: Druid knows no difference. */
 const isUnknownTable = (error: unknown): boolean =>
