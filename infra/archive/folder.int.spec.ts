@@ -61,7 +61,7 @@ it('does what a writer that died had claimed, and keeps only its own claim from 
 })
 
 it('removes what processes long gone have left in its staging folder, and refuses names that lead out', async () => {
-  await openFolder(root)
+  await openFolder(root).then((store) => store.put('x', bytes('1'), null))
   const [old, fresh] = [join(root, '.staging', 'old'), join(root, '.staging', 'fresh')]
   await writeFile(old, '')
   await writeFile(fresh, '')

@@ -60,8 +60,7 @@ const toInfo = (name: string, { ino, mtimeNs, mtimeMs, size }: Stat): ObjectInfo
  */
 export const openFolder = async (root: string): Promise<ObjectStore> => {
   const staging = join(root, STAGING)
-  await mkdir(staging, { recursive: true })
-  for (const name of await readdir(staging)) {
+  for (const name of (await orNull(readdir(staging))) ?? []) {
     const found = await orNull(stat(join(staging, name)))
     if (found && Date.now() - found.mtimeMs > STALE_MS) await rm(join(staging, name), { force: true })
   }
@@ -81,6 +80,8 @@ export const openFolder = async (root: string): Promise<ObjectStore> => {
 
   /** A synced copy, with the checksum compared. */
   const stage = async (body: ObjectBody): Promise<string> => {
+    // Made by who writes: to look at a folder changes nothing.
+    await mkdir(staging, { recursive: true })
     const path = join(staging, randomUUID())
     if (body instanceof Uint8Array) {
       const file = await open(path, 'wx')

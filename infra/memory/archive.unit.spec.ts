@@ -218,6 +218,25 @@ it('says since when the store takes nothing, and goes on when it does again', as
   await expectWhole(world)
 })
 
+it('stops a partition whose frames and settlements contradict each other, says so, and goes on with the others', async () => {
+  const world = createWorld(4)
+  const { feed, last } = world.log
+  const torn: SettledLog['feed'] = {
+    ...feed,
+    async *frames(partition, from, to) {
+      for await (const message of feed.frames(partition, from, to)) {
+        yield partition === 0 ? { ...message, data: new TextEncoder().encode('{}\n'.repeat(9)) } : message
+      }
+    },
+  }
+  const store = world.objects.store()
+  const archive = start({ ...world, log: { ...world.log, feed: torn } }, store, world.book)
+  await watch(() => archive.problems().length > 0 && archive.sequences()[1] === last[1])
+  expect(archive.problems()).toEqual([expect.stringMatching(/^archive of partition 0 .* has 9 events, its settlement/)])
+  expect(archive.sequences()[0]).toBe(0)
+  await archive.stop()
+})
+
 it('writes nothing twice when its positions are lost, and says so where it cannot go on', async () => {
   const world = createWorld(5)
   const first = start(world, world.objects.store(), world.book)

@@ -160,6 +160,11 @@ export class Chunk {
     await this.rows.add(group, rows)
   }
 
+  /** What of it had expired before it was archived. */
+  get lost(): readonly ArchiveLoss[] {
+    return this.losses
+  }
+
   /** What goes into the books of the archive. */
   archived(): ArchivedPart {
     const counted = [...this.counted.values()].map((row) => ({ ...row }))

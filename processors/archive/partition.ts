@@ -109,6 +109,7 @@ export const archivePartition = (deps: FollowDeps): ArchiveFollower => {
     await move({ checkpoint: chunk.checkpoint, sequence: chunk.sequence, chunk: null })
     openedAt = null
     trouble.succeeded(what)
+    for (const loss of chunk.lost) logger.error({ ...loss }, 'messages had expired before they were archived')
   }
 
   /** The chunk whose bounds were recorded and which was not finished. */
