@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectNats, type Nats } from '#infra/nats/connect.ts'
 import { createOlapClient } from '#infra/nats/olap-client.ts'
@@ -37,15 +40,24 @@ describe.skipIf(noDruid)('npm start with a Druid', () => {
   let product: TestProduct
   let nats: Nats
   let olap: OlapService
-  beforeAll(async () => {
-    druid = await freshDruid()
-    product = await startProduct({ flags: ['--partitions=2', `--druid-url=${druid.url}`, '--kafka-port=0'] })
+  let dataDir: string
+  const start = async (): Promise<void> => {
+    product = await startProduct({ dataDir, flags: ['--partitions=2', `--druid-url=${druid.url}`, '--kafka-port=0'] })
     nats = await connectNats(product.endpoints.nats, 'test')
     olap = createOlapClient(nats)
-  })
-  afterAll(async () => {
+  }
+  const stop = async (): Promise<void> => {
     await nats?.close()
     await product?.[Symbol.asyncDispose]()
+  }
+  beforeAll(async () => {
+    druid = await freshDruid()
+    dataDir = await mkdtemp(join(tmpdir(), 'millrace-druid-product-'))
+    await start()
+  })
+  afterAll(async () => {
+    await stop()
+    await rm(dataDir, { recursive: true, force: true })
   })
 
   const views = async (): Promise<number> => {
@@ -91,5 +103,20 @@ describe.skipIf(noDruid)('npm start with a Druid', () => {
       const numbers = all.filter((one) => typeof one === 'number')
       expect(numbers).toEqual(numbers.toSorted((a, b) => a - b))
     }
+  })
+
+  test('goes on where it was after a restart, at another address of Kafka', async () => {
+    const { kafka } = product.endpoints
+    await stop()
+    await start()
+    expect(product.endpoints.kafka).not.toBe(kafka)
+    await send(product, 2 * EVENTS, EVENTS)
+    await until('all events in Druid', async () => (await stored()) >= 3 * EVENTS, 200_000)
+    await until('all windows in Druid', async () => (await views()) >= 3 * EVENTS, 200_000)
+    expect([await stored(), await views(), (await olap.totals('main')).stored]).toEqual([
+      3 * EVENTS,
+      3 * EVENTS,
+      3 * EVENTS,
+    ])
   })
 })
