@@ -230,6 +230,13 @@ export const brokerContract = (name: string, open: OpenBroker): void => {
   })
 
   describe(`${name}: consumers`, () => {
+    it('go on for as long as there are messages', async () => {
+      const delivery = await follow(LOG, { start: 1 })
+      const taken = take(delivery, 350)
+      for (let i = 0; i < 350; i++) await log(String(i))
+      expect((await taken).map(({ seq }) => seq)).toEqual(Array.from({ length: 350 }, (_, i) => i + 1))
+    })
+
     it('deliver from a sequence on, in order, by filter, what is there and what comes', async () => {
       await publish(AGGREGATES, '1', never)
       await publish(segment('a'), '2', never)

@@ -8,9 +8,12 @@ export interface PullOptions {
   mostBytes: number
 }
 
-/** The next message had no room in what was asked for: the end of one question as any other. */
-const isFull = (error: unknown): boolean =>
-  error instanceof Error && error.message.toLowerCase() === 'message size exceeds maxbytes'
+/**
+ * The next message had no room in what was asked for, or there were as many as the library asks for at once (100): the end
+ * of one question as any other.
+ */
+const ENDS = ['message size exceeds maxbytes', 'batch completed']
+const isAnswered = (error: unknown): boolean => error instanceof Error && ENDS.includes(error.message.toLowerCase())
 
 /**
  * Messages of a consumer in order, asked for as they are read. The library's own `consume` is not bounded: while its
@@ -49,7 +52,7 @@ export const createPulls = (consumer: Consumer, { mostBytes }: PullOptions) => {
           wake()
         }
       } catch (error) {
-        if (!isFull(error)) throw error
+        if (!isAnswered(error)) throw error
       }
       while (bytes > half && !isOver) await changed()
     }
