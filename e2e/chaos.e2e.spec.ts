@@ -31,9 +31,9 @@ test('whatever breaks under load, each acknowledged event is stored once, and ev
   expect(code).toBe(0)
   expect(report).toMatchObject({ seed: SEED, lost: 0, duplicated: 0, windowsDifferent: 0 })
   const { acknowledged, retriesSeen, late, rejected, duplicatesFound, epochs, subscription, faultsDone } = report
-  const { definitions, windowsCompared } = report
+  const { archived, definitions, windowsCompared } = report
   // It was a test at all: events came in, and all that can go wrong did.
-  for (const count of [acknowledged, retriesSeen, late, rejected, duplicatesFound, windowsCompared])
+  for (const count of [acknowledged, retriesSeen, late, rejected, duplicatesFound, windowsCompared, archived])
     expect(count).toBeGreaterThan(0)
   expect(epochs).toBeGreaterThan(8)
   // Each metric changed, and only who looks at one that changes had to begin anew.

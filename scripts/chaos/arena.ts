@@ -7,6 +7,7 @@ import { endpointsOf } from '#infra/compose/welcome.ts'
 import { findNatsServer } from '#infra/nats/binary.ts'
 import { startProduct, type TestProduct } from '#infra/testing/product.ts'
 import { until } from '#infra/testing/until.ts'
+import { SOON } from './archive.ts'
 import { type NatsProxy, openProxy } from './proxy.ts'
 
 export const PARTITIONS = 8
@@ -32,13 +33,13 @@ export interface Arena extends AsyncDisposable {
 
 const HOST = '127.0.0.1'
 
-/** Further gateways take any free port, and the same one after a restart; their logs say which. */
-const gatewayPort = async (dataDir: string, name: string): Promise<number> => {
-  const log = await readFile(join(dataDir, 'logs', `${name}.log`), 'utf8')
-  const port = /"port":(\d+)[^\n]*"gateway started"/.exec(log)?.[1]
-  if (port === undefined) throw new Error(`the log of ${name} tells no port`)
-  return Number(port)
-}
+/** Further gateways take any free port, and the same one after a restart; their logs say which, a moment after they are ready. */
+const gatewayPort = (dataDir: string, name: string): Promise<number> =>
+  until(`the log of ${name} tells its port`, async () => {
+    const log = await readFile(join(dataDir, 'logs', `${name}.log`), 'utf8')
+    const port = /"port":(\d+)[^\n]*"gateway started"/.exec(log)?.[1]
+    return port !== undefined && Number(port)
+  })
 
 const startNats = async ({ dataDir, env, say }: ArenaOptions) => {
   const binary = await findNatsServer({ env, say })
@@ -68,6 +69,7 @@ export const startArena = async (options: ArenaOptions): Promise<Arena> => {
     `--gateways=${gateways}`,
     `--processors=${processors}`,
     `--partitions=${PARTITIONS}`,
+    SOON,
     `--nats-url=nats://${HOST}:${proxy.port}`,
     `--nats-monitor-url=${nats.natsMonitorUrl}`,
   ]

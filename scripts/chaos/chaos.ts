@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connectNats } from '#infra/nats/connect.ts'
 import { openStore } from '#infra/testing/store.ts'
+import { readArchive } from './archive.ts'
 import { startArena } from './arena.ts'
 import { type Book, createBook } from './book.ts'
 import { startChanges } from './changes.ts'
@@ -124,14 +125,23 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   )
   const verdict = await settledVerdict({ nats, store, views, book, dashboards, history, before }, signal)
 
+  const archive = await readArchive(nats, dataDir, verdict.settled.counted)
+
   const problems = [
     ...stuck,
     ...(allSettled ? [] : [`${book.count('OPEN')} events had no verdict ${LOAD_ENDS_MS / 1_000} s after the faults`]),
     ...(allDefined ? [] : [`a change of a metric had no answer ${LOAD_ENDS_MS / 1_000} s after the faults`]),
     ...problemsOf(verdict),
+    ...archive.problems,
     ...changes.problems,
     ...surprisesIn(load.counts()),
     ...pipeline.problems,
   ]
-  return { seed, seconds, ...countsOf({ book, load, faults, history, dashboards, verdict }), problems }
+  return {
+    seed,
+    seconds,
+    ...countsOf({ book, load, faults, history, dashboards, verdict }),
+    archived: archive.events,
+    problems,
+  }
 }

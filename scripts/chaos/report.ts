@@ -25,6 +25,8 @@ export interface ChaosReport {
   /** Rows of raw_events and of dead_letters. */
   counted: number
   late: number
+  /** Counted events in the archive. */
+  archived: number
   /** Turned down at the door, as they had to be. */
   rejected: number
   unacknowledged: number
