@@ -9,7 +9,7 @@ export interface DruidHealth {
   problems: string[]
 }
 
-export interface HealthCheck {
+interface HealthCheck {
   /**
    * Looks once more. What it says grows with the looks before: whether rows arrive, and which record is poison. Never
    * rejects: a Druid that does not answer is a problem in words.
@@ -17,7 +17,7 @@ export interface HealthCheck {
   look(): Promise<DruidHealth>
 }
 
-export interface HealthOptions {
+interface HealthOptions {
   druid: Management
   /** Tables that must have a supervisor. */
   tables: readonly string[]

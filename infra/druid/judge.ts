@@ -1,7 +1,7 @@
 import type { FailedTask, Observation, Offsets } from './observe.ts'
 
 /** A record that fails each task that comes to it. */
-export interface Poison {
+interface Poison {
   topic: string
   partition: number
   /**

@@ -19,7 +19,7 @@ export interface Management {
   delete(path: string): Promise<unknown>
 }
 
-export interface ManagementOptions {
+interface ManagementOptions {
   /** Of the router. */
   url: string
   /** Longest wait for one answer, milliseconds. */

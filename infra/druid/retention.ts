@@ -17,7 +17,7 @@ const TABLES: readonly Dated[] = [
 ]
 
 /** What is gone from a table. */
-export interface Expired {
+interface Expired {
   table: string
   /** ISO 8601. */
   interval: string

@@ -24,7 +24,7 @@ export interface Assembled {
   classPath: string
 }
 
-export interface AssembleOptions {
+interface AssembleOptions {
   java: Java
   env: Record<string, string | undefined>
   say: (line: string) => void

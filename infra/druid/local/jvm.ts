@@ -25,7 +25,7 @@ const confOf = (folder: string): string => join(folder, 'conf')
 const pidFile = (folder: string, part: Part): string => join(folder, `${part}.pid`)
 const outputFile = (folder: string, part: Part): string => join(folder, 'log', `${part}.out`)
 
-export interface JvmOptions {
+interface JvmOptions {
   part: Part
   folder: string
   java: string

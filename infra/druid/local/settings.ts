@@ -5,7 +5,7 @@ import type { Ports } from './ports.ts'
 
 const TEMPLATES = fileURLToPath(new URL('../../deploy/druid/local/conf/', import.meta.url))
 
-export interface LocalSettings {
+interface LocalSettings {
   ports: Ports
   /** Tasks that the indexer runs at once. */
   tasks: number

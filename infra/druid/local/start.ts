@@ -15,7 +15,7 @@ export interface LocalDruid {
   ports: Ports
 }
 
-export interface StartDruidOptions {
+interface StartDruidOptions {
   /** Everything that this Druid keeps: metadata, segments, logs, settings. */
   folder: string
   /** Default: both. What runs already is left alone. */

@@ -13,7 +13,9 @@ import type { BenchDruid } from './druid.ts'
 const PROBE = '/probe'
 const BATCHES_PER_SECOND = 10
 const PATIENCE_MS = 60_000
-/** The first ones wait for tasks to start. */
+/** A busy machine takes minutes until tasks read. */
+const LATE_MS = 600_000
+/** The first ones wait for tasks to start: they are not counted. */
 const WARM = 3
 
 const ask = async (druid: Management, query: string): Promise<Record<string, unknown>[]> => {
@@ -83,7 +85,7 @@ export const measureLatency = async (
         if (probe > WARM) times.push(now - acknowledgedAt)
         break
       }
-      if (now - acknowledgedAt > 4 * PATIENCE_MS) throw await lateError(management, probe)
+      if (now - acknowledgedAt > LATE_MS) throw await lateError(management, probe)
     }
     if (probe % 20 === 0) say(`${probe} of ${probes} events timed`)
   }
@@ -91,11 +93,11 @@ export const measureLatency = async (
   await load
 
   const total = `SELECT COUNT(*) AS n FROM raw_events`
-  await until('all raw events', async () => (await numberOf(management, total)) >= acknowledged, 2 * PATIENCE_MS)
+  await until('all raw events', async () => (await numberOf(management, total)) >= acknowledged, LATE_MS)
   const rows = await numberOf(management, total)
   const distinct = await numberOf(management, `SELECT COUNT(*) AS n FROM (SELECT id FROM raw_events GROUP BY 1)`)
   const minutes = `SELECT SUM(events) AS n FROM minly_aggs WHERE metric = 'page_views'`
-  await until('all aggregates', async () => (await numberOf(management, minutes)) >= acknowledged, 2 * PATIENCE_MS)
+  await until('all aggregates', async () => (await numberOf(management, minutes)) >= acknowledged, LATE_MS)
   const { p50Ms, p99Ms, maxMs } = summarize({ times, cpuMs: 0 })
   const { p50Ms: sqlP50Ms } = summarize({ times: questions, cpuMs: 0 })
   return {
