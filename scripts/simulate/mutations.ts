@@ -108,7 +108,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     guard: 'identity by key',
     why: 'events of two sessions that chose the same id would be one',
-    edits: [{ file: 'schema/event.ts', find: '`${line.key}\\u0000${line.e.id}`', replace: 'line.e.id' }],
+    edits: [
+      { file: 'schema/event.ts', find: '`${line.key}\\u0000${line.e.id}`', replace: 'line.e.id' },
+      {
+        file: 'schema/scan/scanned-line.ts',
+        find: 'hashAscii128(data, this.keyStart, this.keyEnd, idStart',
+        replace: 'hashAscii128(data, idStart, idStart, idStart',
+      },
+    ],
   },
   {
     guard: 'orphans bounded by the claim',
