@@ -178,7 +178,7 @@ export const EVENT_COLUMNS = {
 } as const satisfies Record<string, ArchiveColumn>
 
 /** Of files below invalid/. */
-export const INVALID_COLUMNS = {
+const INVALID_COLUMNS = {
   tenant: { type: 'VARCHAR', help: 'whose line it is; `_unknown` where nobody can tell' },
   received_at: { type: 'TIMESTAMP', help: 'when a gateway took it, of an unreadable line by the minute, UTC' },
   ...PLACE,

@@ -2,7 +2,7 @@ import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { quote } from '../duckdb/open.ts'
 import { readTextWhole } from '../duckdb/whole-text.ts'
 
-export interface DuckOptions {
+interface DuckOptions {
   /** The only folder that it may read and write. */
   folder: string
   /** As DuckDB writes it. What does not fit goes to the folder. */

@@ -1,7 +1,7 @@
 import type { ObjectStore } from '#processors/ports.ts'
 import { openFolder } from './folder.ts'
 
-export interface PlaceOptions {
+interface PlaceOptions {
   /** Another address of the API of Google Cloud Storage. */
   endpoint?: string
 }

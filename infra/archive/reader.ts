@@ -14,7 +14,7 @@ const SELECT = Object.entries(EVENT_COLUMNS)
   })
   .join(', ')
 
-export interface ReaderOptions {
+interface ReaderOptions {
   store: ObjectStore
   duck: Duck
   /** Copies of files are put here for as long as they are read. */

@@ -67,7 +67,7 @@ const measure = (registry: Registry, archive: Archive): void => {
   })
 }
 
-export interface ArchiveProcess {
+interface ArchiveProcess {
   /** What is there can be read again; absent where nothing is archived. */
   reader?: ArchiveReader
   problems(): string[]
@@ -76,7 +76,7 @@ export interface ArchiveProcess {
 
 const NOTHING: ArchiveProcess = { problems: () => [], stop: async () => undefined }
 
-export interface ArchiveProcessDeps {
+interface ArchiveProcessDeps {
   config: Config
   nats: Nats
   partitions: number

@@ -5,19 +5,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createDuck } from '#infra/archive/duck.ts'
-import { openArchiveBook } from '#infra/nats/archive-book.ts'
 import { connectNats, type Nats } from '#infra/nats/connect.ts'
 import { createLogWriter } from '#infra/nats/log.ts'
-import { createOutputFeed } from '#infra/nats/outputs.ts'
-import { createSettledFeed } from '#infra/nats/settled-feed.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
 import { startTestNats, type TestNats } from '#infra/testing/nats.ts'
 import { ownPartition } from '#infra/testing/pipeline.ts'
 import { until } from '#infra/testing/until.ts'
 import { eventLine } from '#processors/storage/fixtures.ts'
-import { deploymentTag } from '#schema/archive.ts'
-import { type VerifyResult, verifyArchive } from '#scripts/archive/verify.ts'
+import { verifyDeployment } from '#scripts/archive/verify-deployment.ts'
 import { type GcsFault, type GcsWeather, gcsOrSkip } from '../testing/gcs.ts'
 import { openBucket } from './objects.ts'
 
@@ -32,14 +27,13 @@ describe.skipIf(!gcs)('storage archives to Google Cloud Storage', () => {
   let server: TestNats
   let nats: Nats
   let data: string
-  let deployment: string
   let owner: ReturnType<typeof ownPartition>
   const children = new Set<ChildProcess>()
 
   beforeAll(async () => {
     server = await startTestNats()
     nats = await connectNats(server.url, 'test')
-    deployment = deploymentTag((await ensureDeployment(nats, { partitions: 1 })).id)
+    await ensureDeployment(nats, { partitions: 1 })
     data = await mkdtemp(join(tmpdir(), 'millrace-gcs-'))
     owner = ownPartition(nats)
   })
@@ -52,7 +46,7 @@ describe.skipIf(!gcs)('storage archives to Google Cloud Storage', () => {
     await gcs?.[Symbol.asyncDispose]()
   })
 
-  const launch = () => {
+  const launch = (archiveMs = 300) => {
     const flags = [
       `--nats-url=${server.url}`,
       `--data=${data}`,
@@ -60,7 +54,11 @@ describe.skipIf(!gcs)('storage archives to Google Cloud Storage', () => {
       '--lease-ms=400',
       '--log-level=silent',
     ]
-    const archive = [`--archive=gs://${bucket}/${PREFIX}`, `--archive-endpoint=${endpoint}`, '--archive-ms=300']
+    const archive = [
+      `--archive=gs://${bucket}/${PREFIX}`,
+      `--archive-endpoint=${endpoint}`,
+      `--archive-ms=${archiveMs}`,
+    ]
     const child = fork(MAIN, [...flags, ...archive], { execArgv: [] })
     children.add(child)
     const exited = once(child, 'exit').then(() => children.delete(child))
@@ -86,37 +84,17 @@ describe.skipIf(!gcs)('storage archives to Google Cloud Storage', () => {
     }
   }
 
-  const verify = async (): Promise<VerifyResult> => {
-    const folder = await mkdtemp(join(tmpdir(), 'millrace-verify-'))
-    const duck = createDuck({ folder })
-    try {
-      return await verifyArchive({
-        store,
-        feed: createSettledFeed(nats.broker),
-        book: await openArchiveBook(nats.broker),
-        newest: createOutputFeed(nats.broker).newest,
-        partitions: 1,
-        deployment,
-        duck,
-        folder,
-        say() {},
-      })
-    } finally {
-      await duck.close()
-      await rm(folder, { recursive: true })
-    }
-  }
-
   const IN_ORDER = { missing: 0, duplicated: 0, wrong: 0, damaged: 0, strays: 0, lost: 0 }
   const archived = () =>
     until('all of it is archived', async () => {
-      const result = await verify()
+      const result = await verifyDeployment(nats, store)
       return result.behind === 0 && result.rows === sent && result
     })
 
   /** The first upload of this kind meets the fault, and storage is killed in the middle of it. */
   const killedAt = async (kind: RegExp, fault: GcsFault): Promise<void> => {
-    const { child, ready, exited } = launch()
+    // Long enough for a busy machine to read all that is there into one chunk.
+    const { child, ready, exited } = launch(3_000)
     const hit = Promise.withResolvers<void>()
     let isHit = false
     gcs!.weather = ({ method, url }) => {

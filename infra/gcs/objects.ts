@@ -4,12 +4,12 @@ import { stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type File, type FileMetadata, IdempotencyStrategy, Storage } from '@google-cloud/storage'
+import { type File, type FileMetadata, IdempotencyStrategy, Storage, type StorageOptions } from '@google-cloud/storage'
 import { crc32c } from '@node-rs/crc32'
 import { type ObjectBody, ObjectConflict, type ObjectInfo, ObjectMissing, type ObjectStore } from '#processors/ports.ts'
 import { checksumOfFile, encodeChecksum } from '../archive/checksum.ts'
 
-export interface BucketOptions {
+interface BucketOptions {
   bucket: string
   /** Of all names, without a slash at its end; empty: none. */
   prefix: string
@@ -31,13 +31,13 @@ const BYTES_PER_MS = 100
 const MOST_TRIES = 4
 const FIRST_PAUSE_MS = 200
 
-const codeOf = (error: unknown): unknown => (error as { code?: unknown }).code
+const codeOf = (error: unknown): number => Number((error as { code?: unknown }).code)
 const isConflict = (error: unknown): boolean => codeOf(error) === 412
 const isMissing = (error: unknown): boolean => codeOf(error) === 404
-/** The server's word, which it will not take back. */
-const isFinal = (error: unknown): boolean => {
+/** The server's word: another try gets the same. Not so what it may take back (429, 5xx), and what is no status at all. */
+const isAnswer = (error: unknown): boolean => {
   const code = codeOf(error)
-  return typeof code === 'number' && code >= 400 && code < 500 && code !== 408 && code !== 429
+  return code >= 400 && code < 500 && code !== 408 && code !== 429
 }
 
 const within = async <T>(ms: number, what: string, work: Promise<T>): Promise<T> => {
@@ -51,15 +51,15 @@ const within = async <T>(ms: number, what: string, work: Promise<T>): Promise<T>
 }
 
 /**
- * Repeats what the client library does not: a connection that is refused or cut, a whole upload that was, or that a server
- * had no time for. What happened and was not answered, the next try finds by its precondition.
+ * Repeats what may be different the next time. What happened and was not answered, the next try of a write finds by its
+ * precondition.
  */
 const patiently = async <T>(act: () => Promise<T>): Promise<T> => {
   for (let tries = 1; ; tries++) {
     try {
       return await act()
     } catch (error) {
-      if (isFinal(error) || error instanceof ObjectMissing || tries === MOST_TRIES) throw error
+      if (isAnswer(error) || error instanceof ObjectMissing || tries === MOST_TRIES) throw error
       await delay(FIRST_PAUSE_MS * 2 ** (tries - 1))
     }
   }
@@ -102,12 +102,16 @@ export const openBucket = ({
   timeoutMs = TIMEOUT_MS,
 }: BucketOptions): ObjectStore => {
   EventEmitter.defaultMaxListeners = Math.max(EventEmitter.defaultMaxListeners, MOST_LISTENERS)
-  const storage = new Storage({
-    ...(endpoint === undefined ? {} : { apiEndpoint: endpoint, projectId: 'emulated' }),
-    timeout: timeoutMs,
-    retryOptions: { maxRetries: 3, maxRetryDelay: 4, idempotencyStrategy: IdempotencyStrategy.RetryConditional },
-  })
-  const bucket = storage.bucket(bucketName)
+  const client = (retryOptions: StorageOptions['retryOptions']) =>
+    new Storage({
+      ...(endpoint === undefined ? {} : { apiEndpoint: endpoint, projectId: 'emulated' }),
+      timeout: timeoutMs,
+      retryOptions: { ...retryOptions, idempotencyStrategy: IdempotencyStrategy.RetryConditional },
+    }).bucket(bucketName)
+  // The library repeats a question in two layers, four times four: once is enough, and patiently does the rest.
+  const bucket = client({ autoRetry: false, maxRetries: 0 })
+  // It goes on with a resumable upload where that was cut.
+  const uploads = client({ maxRetries: 2, maxRetryDelay: 2 })
   const start = prefix === '' ? '' : `${prefix}/`
   const fileOf = (name: string, generation?: string): File => bucket.file(`${start}${name}`, { generation })
   const toInfo = (name: string, { size, generation, updated }: FileMetadata): ObjectInfo => ({
@@ -130,7 +134,7 @@ export const openBucket = ({
     )
 
   const upload = async (name: string, content: Content, generation: string | null): Promise<FileMetadata> => {
-    const file = fileOf(name)
+    const file = uploads.file(`${start}${name}`)
     const target = file.createWriteStream({
       resumable: content.bytes > resumableBytes,
       // The server refuses other bytes than these; what it answers is compared again below.
@@ -167,18 +171,19 @@ export const openBucket = ({
         throw error
       }
     },
-    get: (name) =>
-      patiently(async () => {
-        for (;;) {
-          const metadata = await metadataOf(name)
-          if (!metadata) return null
-          const info = toInfo(name, metadata)
-          const { generation } = info
-          // Null: it was replaced meanwhile.
-          const data = await orNull(() => within(timeoutMs, `reading ${name}`, download(name, { generation })))
-          if (data) return { info, data: new Uint8Array(data) }
-        }
-      }),
+    async get(name) {
+      for (;;) {
+        const metadata = await metadataOf(name)
+        if (!metadata) return null
+        const info = toInfo(name, metadata)
+        const { generation } = info
+        // Null: it was replaced meanwhile.
+        const data = await patiently(() =>
+          orNull(() => within(timeoutMs, `reading ${name}`, download(name, { generation }))),
+        )
+        if (data) return { info, data: new Uint8Array(data) }
+      }
+    },
     async fetch(name, path) {
       const metadata = await metadataOf(name)
       if (!metadata) throw new ObjectMissing(name)

@@ -5,13 +5,13 @@ import { createDuck } from '#infra/archive/duck.ts'
 import { createParquetFiles } from '#infra/archive/parquet.ts'
 import { openArchiveBook } from '#infra/nats/archive-book.ts'
 import type { Nats } from '#infra/nats/connect.ts'
-import { createOutputFeed } from '#infra/nats/outputs.ts'
 import { createSettledFeed } from '#infra/nats/settled-feed.ts'
 import { settlementOf } from '#infra/nats/settlements.ts'
 import { type Archive, type ArchiveSettings, startArchive } from '#processors/archive/archive.ts'
 import type { ObjectStore } from '#processors/ports.ts'
 import { logStream } from '#schema/subjects.ts'
-import { type VerifyResult, verifyArchive } from '#scripts/archive/verify.ts'
+import type { VerifyResult } from '#scripts/archive/verify.ts'
+import { verifyDeployment } from '#scripts/archive/verify-deployment.ts'
 import { until } from './until.ts'
 
 const isSettled = async ({ broker }: Nats, partition: number, sequence: number): Promise<boolean> =>
@@ -36,7 +36,7 @@ const SETTINGS: ArchiveSettings = {
 }
 
 /** A real archive of a real log, as storage runs it, in this process. */
-export interface TestArchive extends AsyncDisposable {
+interface TestArchive extends AsyncDisposable {
   readonly archive: Archive
   /** A DuckDB that may read below `folder` alone, and nothing that is not there. */
   readonly folder: string
@@ -54,7 +54,6 @@ export const startTestArchive = async (
   const duck = createDuck({ folder })
   const book = await openArchiveBook(nats.broker)
   const feed = createSettledFeed(nats.broker)
-  const { newest } = createOutputFeed(nats.broker)
   const archive = startArchive({
     partitions,
     deployment: DEPLOYMENT,
@@ -67,15 +66,7 @@ export const startTestArchive = async (
     metrics: { stored() {}, failed() {}, tended() {} },
     logger: silent,
   })
-  const own = { store, feed, book, newest, partitions, deployment: DEPLOYMENT, say() {} }
-  const verify = async (): Promise<VerifyResult> => {
-    const reader = createDuck({ folder })
-    try {
-      return await verifyArchive({ ...own, duck: reader, folder: join(folder, 'verify') })
-    } finally {
-      await reader.close()
-    }
-  }
+  const verify = () => verifyDeployment(nats, store, { deployment: DEPLOYMENT })
   return {
     archive,
     folder,

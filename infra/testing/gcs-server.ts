@@ -38,7 +38,7 @@ export const findGcsServer = async (env: NodeJS.ProcessEnv, say: (line: string) 
   }
 }
 
-export interface GcsServer extends AsyncDisposable {
+interface GcsServer extends AsyncDisposable {
   readonly port: number
 }
 

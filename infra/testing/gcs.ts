@@ -18,7 +18,7 @@ export type GcsFault =
 export type GcsWeather = (request: { method: string; url: string }) => GcsFault | undefined
 
 /** A server of the protocol of Google Cloud Storage with one bucket, behind a proxy that can be told to fail. */
-export interface TestGcs extends AsyncDisposable {
+interface TestGcs extends AsyncDisposable {
   /** As --archive-endpoint wants it. */
   readonly endpoint: string
   readonly bucket: string
@@ -48,7 +48,7 @@ const freePort = async (): Promise<number> => {
 }
 
 /** Null where there is no server and no Go to build one: `reason` says how to get it. */
-export const startTestGcs = async (): Promise<TestGcs | null> => {
+const startTestGcs = async (): Promise<TestGcs | null> => {
   const binary = await findGcsServer(process.env, console.error)
   if (!binary) return null
   let faults = 0
@@ -110,8 +110,7 @@ export const startTestGcs = async (): Promise<TestGcs | null> => {
 }
 
 /** Why these tests are skipped. */
-export const NO_GCS =
-  'no Go was found: install it (https://go.dev/dl), and tests build a server for Google Cloud Storage'
+const NO_GCS = 'no Go was found: install it (https://go.dev/dl), and tests build a server for Google Cloud Storage'
 
 /** The server, or null where it may be missing: with CI set it may not. */
 export const gcsOrSkip = async (): Promise<TestGcs | null> => {

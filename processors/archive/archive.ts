@@ -20,7 +20,7 @@ export interface ArchiveMetrics {
   tended(result: UpkeepResult): void
 }
 
-export interface ArchiveDeps {
+interface ArchiveDeps {
   partitions: number
   /** Short name of the deployment. */
   deployment: string

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ObjectConflict, type ObjectInfo, ObjectMissing, type ObjectStore } from '../ports.ts'
 
-export interface ContractStore {
+interface ContractStore {
   store: ObjectStore
   /** Another one on the same objects, as of another process. */
   another(): ObjectStore

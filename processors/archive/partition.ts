@@ -38,7 +38,7 @@ export interface FollowDeps extends Omit<ChunkDeps, 'feed' | 'insist'> {
   signal: AbortSignal
 }
 
-export interface ArchiveFollower {
+interface ArchiveFollower {
   /** Last log sequence that is archived. */
   sequence(): number
   /** How long the oldest event that was read has waited to be archived, milliseconds. */

@@ -38,7 +38,7 @@ export const UPKEEP = {
   graceMs: 3_600_000,
 } as const
 
-export interface UpkeepDeps {
+interface UpkeepDeps {
   store: ObjectStore
   files: ArchiveFiles
   manifests: Manifests

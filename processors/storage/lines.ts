@@ -12,7 +12,7 @@ export class FrameMismatch extends Error {
 }
 
 /** Lines of a frame with what became of each; none where every one counted. */
-export interface SettledLines {
+interface SettledLines {
   lines: string[]
   verdicts: Outcome[] | null
 }

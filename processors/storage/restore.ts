@@ -1,7 +1,7 @@
 import type { StoredHole } from '#schema/olap.ts'
 import type { ArchiveReader, Logger, RawLines, RawRestorer } from '../ports.ts'
 
-export interface RestoreDeps {
+interface RestoreDeps {
   archive: ArchiveReader
   restorer: RawRestorer
   /** Milliseconds since 1970: what was received before is not kept in the store. */

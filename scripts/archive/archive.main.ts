@@ -1,23 +1,17 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createDuck } from '#infra/archive/duck.ts'
 import { readManifests } from '#infra/archive/manifests.ts'
 import { createParquetFiles } from '#infra/archive/parquet.ts'
 import { openPlace } from '#infra/archive/place.ts'
-import { openArchiveBook } from '#infra/nats/archive-book.ts'
-import { createOutputFeed } from '#infra/nats/outputs.ts'
-import { createSettledFeed } from '#infra/nats/settled-feed.ts'
-import { readDeployment } from '#infra/nats/setup.ts'
 import { createManifests } from '#processors/archive/documents.ts'
 import { createUpkeep, UPKEEP } from '#processors/archive/upkeep.ts'
 import type { ObjectStore } from '#processors/ports.ts'
-import { type ArchiveManifest, deploymentTag } from '#schema/archive.ts'
+import type { ArchiveManifest } from '#schema/archive.ts'
 import { RETENTION } from '#schema/limits.ts'
 import { type Args, type OptionSpec, optionsHelp, readArgs, runMain, UsageError } from '../lib/args.ts'
 import { connectToStart } from '../lib/nats.ts'
 import { renderTable } from '../lib/table.ts'
-import { isInOrder, type VerifyResult, verifyArchive } from './verify.ts'
+import { isInOrder, type VerifyResult } from './verify.ts'
+import { verifyDeployment, withDuck } from './verify-deployment.ts'
 
 const DAY_MS = 86_400_000
 
@@ -55,36 +49,11 @@ const dataOf = (args: Options): string => args.text('data') ?? '.millrace'
 const openStore = (args: Options): Promise<ObjectStore> =>
   openPlace(args.text('archive') ?? join(dataOf(args), 'archive'), { endpoint: args.text('archive-endpoint') })
 
-/** A folder and a DuckDB for as long as `use` takes. */
-const withDuck = async <T>(use: (duck: ReturnType<typeof createDuck>, folder: string) => Promise<T>): Promise<T> => {
-  const folder = await mkdtemp(join(tmpdir(), 'millrace-archive-'))
-  const duck = createDuck({ folder })
-  try {
-    return await use(duck, folder)
-  } finally {
-    await duck.close()
-    await rm(folder, { recursive: true, force: true })
-  }
-}
-
 const verify = async (args: Options): Promise<number> => {
   const store = await openStore(args)
   const nats = await connectToStart('millrace archive', { data: dataOf(args), nats: args.text('nats') })
   try {
-    const { id, partitions } = await readDeployment(nats)
-    const result = await withDuck(async (duck, folder) =>
-      verifyArchive({
-        store,
-        feed: createSettledFeed(nats.broker),
-        book: await openArchiveBook(nats.broker),
-        newest: createOutputFeed(nats.broker).newest,
-        partitions,
-        deployment: deploymentTag(id),
-        duck,
-        folder,
-        say,
-      }),
-    )
+    const result = await verifyDeployment(nats, store, { say })
     const { findings, ...numbers } = result
     for (const finding of findings) say(finding)
     const rows = Object.entries(numbers satisfies Omit<VerifyResult, 'findings'>)

@@ -9,7 +9,7 @@ import { ARCHIVE_OUTCOMES, type ArchiveGroup, type ArchiveOutcome } from '#schem
 import type { Settlement } from '#schema/checkpoint.ts'
 import type { Named } from './inventory.ts'
 
-export interface CompareDeps {
+interface CompareDeps {
   duck: Duck
   files: ArchiveFiles
   copies: ReturnType<typeof createCopies>

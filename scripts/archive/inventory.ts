@@ -12,7 +12,7 @@ export interface Named {
   file: ArchiveFile
 }
 
-export interface Inventory {
+interface Inventory {
   named: Named[]
   /** Files that are there and that no manifest speaks of. */
   strays: string[]

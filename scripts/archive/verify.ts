@@ -9,7 +9,7 @@ import type { Settlement } from '#schema/checkpoint.ts'
 import { type Compared, createWindow } from './compare.ts'
 import { checkFile, countDuplicated, type Named, PLACES, takeInventory } from './inventory.ts'
 
-export interface VerifyDeps {
+interface VerifyDeps {
   store: ObjectStore
   feed: SettledFeed
   book: ArchiveBook
