@@ -45,7 +45,9 @@ it('measures a take-over of all partitions at once', () => {
 })
 
 it('measures what an event costs the processor, by stage, in memory and through JetStream', () => {
-  const sizes = ['--events=2000', '--rounds=1', '--stream-rounds=1', '--partitions=2', '--series=4000']
+  // A large shop takes a minute to open.
+  const shop = ['--events=2000', '--shop-rate=200']
+  const sizes = [...shop, '--rounds=1', '--stream-rounds=1', '--partitions=2', '--series=4000']
   const { code, stdout, stderr } = run('processor', ...sizes)
   expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('through JetStream') })
   const figures = JSON.parse(stdout)
