@@ -113,6 +113,7 @@ describe.skipIf(noDruid)('all stores', () => {
     const druid = await freshDruid()
     const flags = ['--demo', `--druid-url=${druid.url}`, '--kafka-port=0', '--partitions=4', '--archive-ms=500']
     await using product = await start({ flags })
+    await druid.readAnew()
     const importing = runImport(product)
     importing.catch(() => {})
     await until(

@@ -54,6 +54,7 @@ describe.skipIf(noDruid)('npm start with a Druid', () => {
     druid = await freshDruid()
     dataDir = await mkdtemp(join(tmpdir(), 'millrace-druid-product-'))
     await start()
+    await druid.readAnew()
   })
   afterAll(async () => {
     await stop()

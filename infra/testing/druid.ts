@@ -31,6 +31,8 @@ export interface TestDruid {
   sql(query: string): Promise<Record<string, unknown>[]>
   /** The product's specs, or others, with tasks that start soon. */
   apply(options: SpecOptions, specs?: DruidSpecs): Promise<Applied[]>
+  /** The same of specs that a product has just applied: topics of an earlier file had other offsets. */
+  readAnew(): Promise<void>
   /** SIGKILL of the indexer, with all tasks; the rest lives on. */
   killIndexer(): Promise<void>
   /** After killIndexer. `restore`: druid.indexer.task.restoreTasksOnRestart, false in the product. */
@@ -86,6 +88,18 @@ const reset = async (management: Management): Promise<void> => {
   })
 }
 
+const forgetOffsets = async (management: Management, tables: readonly string[]): Promise<void> => {
+  await Promise.all(tables.map((table) => management.post(`${INDEXER}/supervisor/${table}/reset`)))
+}
+
+/** Of specs that the product has applied: as applyAnew does. */
+const readAnew = async (management: Management): Promise<void> => {
+  const tables = Object.keys((await readSpecs()).supervisors)
+  const known = () => names(management, `${INDEXER}/supervisor`)
+  await until('the product has told Druid what to read', async () => (await known()).length === tables.length)
+  await forgetOffsets(management, tables)
+}
+
 /**
  * The specs, each topic from its start: of a table of the same name in an earlier file Druid still knows offsets, which mean
  * nothing here. Nothing has been read by then: supervisors begin after some seconds.
@@ -93,7 +107,10 @@ const reset = async (management: Management): Promise<void> => {
 const applyAnew = async (management: Management, specs: DruidSpecs, options: SpecOptions): Promise<Applied[]> => {
   const applied = await applySpecs(management, specs, { period: 'PT5S', consumer: IMPATIENT, ...options })
   const made = applied.filter(({ kind, change }) => kind === 'supervisor' && change === 'created')
-  await Promise.all(made.map(({ table }) => management.post(`${INDEXER}/supervisor/${table}/reset`)))
+  await forgetOffsets(
+    management,
+    made.map(({ table }) => table),
+  )
   return applied
 }
 
@@ -114,6 +131,7 @@ const testDruid = ({ url }: LocalDruid): TestDruid => {
     management,
     sql: (text) => query(management, text),
     apply: async (options, specs) => applyAnew(management, specs ?? (await readSpecs()), options),
+    readAnew: () => readAnew(management),
     killIndexer: () => killIndexer(folder, management),
     startIndexer: async ({ restore } = {}) => {
       await startDruid({ folder, parts: ['indexer'], owner, restore, env: process.env, say: console.error })
