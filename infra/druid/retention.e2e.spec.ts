@@ -28,12 +28,24 @@ describe.skipIf(noDruid)('retention in Druid', () => {
       ({ d }) => String(d).slice(0, 10),
     )
 
-  /** Ends the task with what it has: segments are made, and loaded by others. */
+  const tasks = async (): Promise<string[]> => {
+    const running = await druid.management.get('/druid/indexer/v1/tasks?state=running&datasource=minly_aggs')
+    return (running as { id: string }[]).map(({ id }) => id)
+  }
+  /**
+   * Ends the task with what it has: segments are made, and loaded by others. It answers for them itself until it has seen
+   * that, and for ever where they go before it has.
+   */
   const handOver = async (): Promise<void> => {
+    const before = await tasks()
     await druid.management.post('/druid/indexer/v1/supervisor/minly_aggs/taskGroups/handoff', { taskGroupIds: [0] })
     await until('all in segments', async () => {
       const segments = await druid.sql(`SELECT is_realtime AS r FROM sys.segments WHERE datasource = 'minly_aggs'`)
       return segments.length > 0 && segments.every(({ r }) => r === 0)
+    })
+    await until('its task has ended', async () => {
+      const now = await tasks()
+      return before.every((id) => !now.includes(id))
     })
   }
 
