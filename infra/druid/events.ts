@@ -1,4 +1,4 @@
-import { MillraceError } from '#schema/errors.ts'
+import { pageCursors, pageSize } from '#infra/page-cursor.ts'
 import type { EventsQuery, Page, RawEvent } from '#schema/olap.ts'
 import { compareText } from '#schema/text-order.ts'
 import type { DruidClient, SqlValue } from './client.ts'
@@ -8,8 +8,6 @@ import { unavailable } from './sql-errors.ts'
 import { boundedTime } from './time.ts'
 import type { Witnesses } from './witnesses.ts'
 
-const MAX_PAGE = 10_000
-const KEY_TYPES = ['number', 'string', 'number', 'number', 'string', 'string']
 /** Events that are read at once to find those that match; more and more where few do. */
 const FIRST_LOOK = 1_000
 const MOST_AT_ONCE = 20_000
@@ -18,22 +16,7 @@ const PATIENCE_MS = 8_000
 
 type Key = StoredEvent['key']
 
-const isKey = (value: unknown): value is Key =>
-  Array.isArray(value) &&
-  value.length === KEY_TYPES.length &&
-  value.every((part, i) => typeof part === KEY_TYPES[i] && (typeof part === 'string' || Number.isSafeInteger(part)))
-
-const encodeCursor = (key: Key): string => Buffer.from(JSON.stringify(key)).toString('base64url')
-
-const decodeCursor = (cursor: string): Key => {
-  try {
-    const key: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
-    if (isKey(key)) return key
-  } catch {
-    // Told below, with everything else that is no cursor.
-  }
-  throw new MillraceError('CURSOR_INVALID', 'the cursor is not one of a former answer; ask without it')
-}
+const cursors = pageCursors<Key>(['number', 'string', 'number', 'number', 'string', 'string'])
 
 /** Newest first. */
 const compareKeys = (a: Key, b: Key): number => {
@@ -58,9 +41,9 @@ export const readEvents = async (
   query: EventsQuery,
 ): Promise<Page<RawEvent>> => {
   const { tenant, from, to, where } = query
-  const first = Math.min(Math.max(1, Math.trunc(query.first)), MAX_PAGE)
+  const first = pageSize(query.first)
   const conditions = eventConditions(where)
-  const after = query.after === undefined ? null : decodeCursor(query.after)
+  const after = query.after === undefined ? null : cursors.decode(query.after)
   const isWanted = ({ key, line }: StoredEvent): boolean =>
     (!after || compareKeys(after, key) < 0) && conditions.matches(line)
 
@@ -90,7 +73,7 @@ export const readEvents = async (
   witnesses.note(shown)
   return {
     nodes: shown.map(({ line }) => toRawEvent(line)),
-    endCursor: shown.length > 0 ? encodeCursor(shown[shown.length - 1].key) : null,
+    endCursor: shown.length > 0 ? cursors.encode(shown[shown.length - 1].key) : null,
     hasNextPage: found.length > first,
   }
 }

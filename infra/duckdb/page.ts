@@ -1,32 +1,13 @@
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api'
-import { MillraceError } from '#schema/errors.ts'
+import { type PageKey, pageCursors, pageSize } from '#infra/page-cursor.ts'
 import type { Page } from '#schema/olap.ts'
 
-const MAX_PAGE = 10_000
-
 /** A row's place in the order: milliseconds, then what tells rows of the same time apart. */
-type PageKey = (string | number)[]
-const KEY_TYPES = ['number', 'string', 'number', 'number', 'number']
+const KEY_TYPES = ['number', 'string', 'number', 'number', 'number'] as const
+const cursors = pageCursors(KEY_TYPES)
 const TIE_COLUMNS = ['id', '"partition"', 'sequence', '"index"']
 /** Numbers as doubles: exact up to 2^53, and no bigint in JavaScript. */
 const TIE_VALUES = ['id', '"partition"::DOUBLE', 'sequence::DOUBLE', '"index"::DOUBLE']
-
-const encodeCursor = (key: PageKey): string => Buffer.from(JSON.stringify(key)).toString('base64url')
-
-const isKey = (value: unknown): value is PageKey =>
-  Array.isArray(value) &&
-  value.length === KEY_TYPES.length &&
-  value.every((part, i) => typeof part === KEY_TYPES[i] && (typeof part === 'string' || Number.isSafeInteger(part)))
-
-const decodeCursor = (cursor: string): PageKey => {
-  try {
-    const key: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
-    if (isKey(key)) return key
-  } catch {
-    // Told below, with everything else that is no cursor.
-  }
-  throw new MillraceError('CURSOR_INVALID', 'the cursor is not one of a former answer; ask without it')
-}
 
 interface PageQuery {
   /** A table with id, partition, sequence and index: together they name one row. */
@@ -44,7 +25,7 @@ interface PageQuery {
 
 const afterSql = ({ time, after }: PageQuery, values: DuckDBValue[]): string => {
   if (after === undefined) return ''
-  const [ms, ...ties] = decodeCursor(after).map((value) => `$${values.push(value)}`)
+  const [ms, ...ties] = cursors.decode(after).map((value) => `$${values.push(value)}`)
   const at = `epoch_ms(${ms}::BIGINT)`
   // The first comparison follows from the second, but only it lets whole row groups be skipped.
   return ` AND ${time} <= ${at} AND (${[time, ...TIE_COLUMNS].join(', ')}) < (${[at, ...ties].join(', ')})`
@@ -57,7 +38,7 @@ export const readPage = async <T>(
   toNode: (row: unknown[]) => T,
 ): Promise<Page<T>> => {
   const { from, where, time, select } = query
-  const first = Math.min(Math.max(1, Math.trunc(query.first)), MAX_PAGE)
+  const first = pageSize(query.first)
   const values = [...query.values]
   const order = [time, ...TIE_COLUMNS].map((column) => `${column} DESC`).join(', ')
   const sql = `
@@ -68,7 +49,7 @@ export const readPage = async <T>(
   const last = shown.at(-1)
   return {
     nodes: shown.map((row) => toNode(row.slice(KEY_TYPES.length))),
-    endCursor: last ? encodeCursor(last.slice(0, KEY_TYPES.length) as PageKey) : null,
+    endCursor: last ? cursors.encode(last.slice(0, KEY_TYPES.length) as PageKey) : null,
     hasNextPage: rows.length > first,
   }
 }

@@ -89,7 +89,7 @@ const headOf = async (broker: Broker, partition: number): Promise<Head | null> =
  * Where the outputs after `after` start in the stream, and which settlements are gone there: asked of the leader, so that
  * what a consumer left out is no hole. The head is read first: whatever it says is settled has a settlement, or had one.
  */
-export const lookAfter = async (
+const lookAfter = async (
   broker: Broker,
   partition: number,
   after: number,
@@ -103,16 +103,25 @@ export const lookAfter = async (
   return { start, gone: checkpoint === after + 1 ? null : { checkpoint: checkpoint - 1, sequence: from - 1 } }
 }
 
+/** Makes checkpoints of messages. */
+interface Collector<T> {
+  filters: string[]
+  /** Forgets what belongs to a checkpoint that is not whole. */
+  reset(): void
+  /** A checkpoint when this is its last message. */
+  add(message: StoredMessage): { checkpoint: number; item: T } | undefined
+}
+
 /** Checkpoints after `after` in order; ends only when aborted. What has expired is told. */
-async function* checkpoints(
+export async function* followCheckpoints<T>(
   broker: Broker,
   partition: number,
   after: number,
+  parts: Collector<T>,
   signal: AbortSignal,
-): AsyncGenerator<CheckpointOutputs | SettlementsGone> {
+): AsyncGenerator<T | SettlementsGone> {
   const stream = stateStream(partition)
-  const filters = Object.values(outputFilters(partition))
-  const parts = collector()
+  const { filters } = parts
   let last = after
   while (!signal.aborted) {
     parts.reset()
@@ -128,15 +137,34 @@ async function* checkpoints(
       continue
     }
     for await (const message of consumeOnce(broker, stream, async () => ({ start, filters }), signal)) {
-      const outputs = parts.add(message)
-      if (!outputs || outputs.settlement.checkpoint <= last) continue
+      const found = parts.add(message)
+      if (!found || found.checkpoint <= last) continue
       // Something is missing: looked for anew.
-      if (outputs.settlement.checkpoint > last + 1) break
+      if (found.checkpoint > last + 1) break
       last++
-      yield outputs
+      yield found.item
     }
     await pause(RETRY_MS, signal)
   }
+}
+
+const checkpoints = (
+  broker: Broker,
+  partition: number,
+  after: number,
+  signal: AbortSignal,
+): AsyncGenerator<CheckpointOutputs | SettlementsGone> => {
+  const { reset, add } = collector()
+  const filters = Object.values(outputFilters(partition))
+  const parts: Collector<CheckpointOutputs> = {
+    filters,
+    reset,
+    add(message) {
+      const item = add(message)
+      return item && { checkpoint: item.settlement.checkpoint, item }
+    },
+  }
+  return followCheckpoints(broker, partition, after, parts, signal)
 }
 
 /**
