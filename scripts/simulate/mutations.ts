@@ -84,8 +84,8 @@ export const MUTATIONS: readonly Mutation[] = [
       },
       {
         file: 'infra/nats/outputs.ts',
-        find: 'if (outputs.settlement.checkpoint > last + 1) break\n      last++',
-        replace: 'last = outputs.settlement.checkpoint',
+        find: 'if (found.checkpoint > last + 1) break\n      last++',
+        replace: 'last = found.checkpoint',
       },
       {
         file: 'gateway/live/live-state.ts',
