@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { RETENTION } from '#schema/limits.ts'
+import { NAME_PATTERN } from '#schema/subjects.ts'
 
 /** Value of --archive: nothing is archived. */
 export const NO_ARCHIVE = 'none'
@@ -50,6 +51,17 @@ const file = (help: string): Setting<string | undefined> => ({
   schema: z.string().min(1, 'expected a file').transform(absolute),
   fallback: undefined,
   type: 'FILE',
+  help,
+})
+
+/** Names of events with commas between; empty: none. */
+const eventNames = (help: string): Setting<readonly string[]> => ({
+  schema: z
+    .string()
+    .transform((text) => (text === '' ? [] : text.split(',')))
+    .refine((list) => list.every((name) => NAME_PATTERN.test(name)), 'expected names of events as page_view,click'),
+  fallback: [],
+  type: 'NAMES',
   help,
 })
 
@@ -122,6 +134,8 @@ const SETTINGS = {
     type: '',
     help: 'send the believable traffic of a shop',
   } satisfies Setting<boolean>,
+  highEvents: eventNames('events that go first under pressure and are never shed, beside conversion'),
+  lowEvents: eventNames('events of which only a share is kept when processors fall behind, beside ping'),
   checkpointMs: ms(150, 10, 10_000, 'time between checkpoints'),
   idleMs: ms(10_000, 100, 86_400_000, 'a source without events for so long holds no window back'),
   importIdleMs: ms(120_000, 100, 86_400_000, 'the same for imports and replays'),
@@ -260,7 +274,17 @@ export const loadConfig = (argv: readonly string[], env: Record<string, string |
     }
     return [name, name === 'data' ? absolute(SETTINGS.data.fallback) : SETTINGS[name].fallback]
   })
-  return Object.fromEntries(entries) as Config
+  const config = Object.fromEntries(entries) as Config
+  checkPriorities(config)
+  return config
+}
+
+const checkPriorities = ({ highEvents, lowEvents }: Config): void => {
+  const both = highEvents.find((name) => lowEvents.includes(name))
+  if (both === undefined) return
+  throw new ConfigError(
+    `${flagOf('highEvents')}, ${flagOf('lowEvents')}: expected each name in one of them, got "${both}" in both`,
+  )
 }
 
 /** Of the Druid that is the store; null: DuckDB is. */
@@ -277,7 +301,7 @@ export const toFlags = (config: Config): string[] =>
 export const helpText = (): string => {
   const rows = names.map((name) => {
     const { type, fallback, help, standard }: Setting<unknown> = SETTINGS[name]
-    const shown = fallback === undefined || fallback === false ? '' : ` [${fallback}]`
+    const shown = fallback === undefined || fallback === false || `${fallback}` === '' ? '' : ` [${fallback}]`
     const also = standard === undefined ? '' : `; also ${standard}`
     return [`  ${flagOf(name)}${type === '' ? '' : ` ${type}`}`, variableOf(name), `${help}${also}${shown}`]
   })

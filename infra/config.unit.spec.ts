@@ -15,6 +15,8 @@ test('defaults hold when nothing is said', () => {
     processors: 1,
     gateways: 1,
     demo: false,
+    highEvents: [],
+    lowEvents: [],
     checkpointMs: 150,
     idleMs: 10_000,
     importIdleMs: 120_000,
@@ -60,6 +62,12 @@ test('an archive is a folder from where the user stands, a bucket, or none', () 
   expect(() => archiveOf('gs://')).toThrow('expected gs://bucket/prefix')
 })
 
+test('names of events stand with commas between, and an empty list is none', () => {
+  const env = { MILLRACE_HIGH_EVENTS: 'order,refund', MILLRACE_LOW_EVENTS: 'scroll' }
+  expect(loadConfig([], env)).toMatchObject({ highEvents: ['order', 'refund'], lowEvents: ['scroll'] })
+  expect(loadConfig(['--low-events='], env).lowEvents).toEqual([])
+})
+
 test('a variable of a standard counts where there is no own one', () => {
   const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://a:4318', OTEL_TRACES_SAMPLER_ARG: '0.5' }
   expect(loadConfig([], env)).toMatchObject({ otlpEndpoint: 'http://a:4318', traceRatio: 0.5 })
@@ -76,6 +84,17 @@ test.each([
   [['--port', '70000'], {}, '--port: expected 0 to 65535, got "70000"'],
   [['--partitions', '1e1'], {}, '--partitions: expected a whole number, got "1e1"'],
   [['--nats-url', 'localhost'], {}, '--nats-url: expected nats://host:port, got "localhost"'],
+  [
+    ['--low-events=page_view,Click'],
+    {},
+    '--low-events: expected names of events as page_view,click, got "page_view,Click"',
+  ],
+  [['--low-events=a,,b'], {}, '--low-events: expected names of events as page_view,click, got "a,,b"'],
+  [
+    ['--low-events=a,b'],
+    { MILLRACE_HIGH_EVENTS: 'c,b' },
+    '--high-events, --low-events: expected each name in one of them, got "b" in both',
+  ],
   [['--trace-ratio', '1.5'], {}, '--trace-ratio: expected 0 to 1, got "1.5"'],
   [
     [],
@@ -105,7 +124,8 @@ test.each([
 })
 
 test('a config survives the way to a child process', () => {
-  const config = loadConfig(['--demo', '--nats-url', 'nats://a:1,nats://b:2', '--data', 'x y'], { MILLRACE_PORT: '0' })
+  const flags = ['--demo', '--nats-url', 'nats://a:1,nats://b:2', '--data', 'x y', '--low-events', 'scroll,move']
+  const config = loadConfig(flags, { MILLRACE_PORT: '0' })
   expect(loadConfig(toFlags(config), {})).toEqual(config)
 })
 
