@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { RETENTION } from '#schema/limits.ts'
@@ -46,6 +47,14 @@ const DAY_MS = 24 * HOUR_MS
 /** Streams count their age in nanoseconds, of which 64 bits hold 292 years. */
 const MOST_DAYS = 36_500
 const days = (fallbackMs: number, help: string) => integer(fallbackMs / DAY_MS, 1, MOST_DAYS, help, 'DAYS')
+
+/** On or off; off by default. */
+const flag = (help: string): Setting<boolean> => ({
+  schema: z.enum(['true', 'false', '1', '0'], 'expected true or false').transform((v) => v === 'true' || v === '1'),
+  fallback: false,
+  type: '',
+  help,
+})
 
 const file = (help: string): Setting<string | undefined> => ({
   schema: z.string().min(1, 'expected a file').transform(absolute),
@@ -99,6 +108,15 @@ const archive: Setting<string | undefined> = {
   help: `Parquet archive of all events: a folder, gs://bucket/prefix, or ${NO_ARCHIVE}; default: archive/ in the data folder`,
 }
 
+/** nats-server and storage want a core each beside a gateway and a processor, and DuckDB more while it is asked. */
+const CORES_EACH = 4
+/** Beyond it a machine has better uses for its cores, and there is no partition left for a processor. */
+const MOST_EACH = 8
+
+/** Gateways, and processors, that a machine with so many cores starts where nobody says how many. */
+export const scaleOf = (cores: number): number => Math.min(MOST_EACH, Math.max(1, Math.floor(cores / CORES_EACH)))
+const SCALE = scaleOf(availableParallelism())
+
 /** Where `npm run druid -- up` starts one. */
 const DRUID_URL = 'http://127.0.0.1:8888'
 
@@ -126,14 +144,10 @@ const SETTINGS = {
   natsMonitorUrl,
   natsPort: port(4222, 'port of the nats-server that is started'),
   partitions: integer(8, 1, 64, 'partitions of the log; fixed at the first start'),
-  processors: integer(1, 1, 64, 'window processors to start'),
-  gateways: integer(1, 1, 16, 'gateways to start; each further one takes the next free port'),
-  demo: {
-    schema: z.enum(['true', 'false', '1', '0'], 'expected true or false').transform((v) => v === 'true' || v === '1'),
-    fallback: false,
-    type: '',
-    help: 'send the believable traffic of a shop',
-  } satisfies Setting<boolean>,
+  processors: integer(SCALE, 1, 64, 'window processors to start; default: one for every four cores, at most 8'),
+  gateways: integer(SCALE, 1, 16, 'gateways to start, all at one address; default: as many as processors'),
+  sharePort: flag('listen where other gateways of this machine listen; npm start sets it for --gateways'),
+  demo: flag('send the believable traffic of a shop'),
   highEvents: eventNames('events that go first under pressure and are never shed, beside conversion'),
   lowEvents: eventNames('events of which only a share is kept when processors fall behind, beside ping'),
   checkpointMs: ms(150, 10, 10_000, 'time between checkpoints'),
@@ -164,7 +178,7 @@ const SETTINGS = {
     type: 'LEVEL',
     help: LEVELS.join(', '),
   } satisfies Setting<(typeof LEVELS)[number]>,
-  adminPort: port(0, 'metrics and health of processors and storage'),
+  adminPort: port(0, 'metrics and health of each process; a gateway answers everything there'),
   kafkaPort: {
     schema: whole(0, 65_535),
     fallback: undefined,

@@ -1,6 +1,7 @@
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import { ConfigError, druidOf, helpText, loadConfig, toFlags } from './config.ts'
+import { ConfigError, druidOf, helpText, loadConfig, scaleOf, toFlags } from './config.ts'
 
 test('defaults hold when nothing is said', () => {
   expect(loadConfig([], {})).toEqual({
@@ -12,8 +13,9 @@ test('defaults hold when nothing is said', () => {
     natsMonitorUrl: undefined,
     natsPort: 4222,
     partitions: 8,
-    processors: 1,
-    gateways: 1,
+    processors: scaleOf(availableParallelism()),
+    gateways: scaleOf(availableParallelism()),
+    sharePort: false,
     demo: false,
     highEvents: [],
     lowEvents: [],
@@ -44,6 +46,10 @@ test('defaults hold when nothing is said', () => {
     otlpEndpoint: undefined,
     traceRatio: 0.01,
   })
+})
+
+test('a small machine starts one gateway and one processor, a larger one more', () => {
+  expect([1, 2, 4, 7, 8, 16, 32, 256].map(scaleOf)).toEqual([1, 1, 1, 1, 2, 4, 8, 8])
 })
 
 test('a flag wins over its environment variable, in both spellings', () => {

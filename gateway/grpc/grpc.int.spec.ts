@@ -77,7 +77,7 @@ const setUp = async (answer?: (frame: OutgoingFrame) => Promise<void>, deadlineM
     authenticate: createAuthenticator(createMemoryKeys({ writer: 'WRITE', reader: 'READ' })),
     onError: (error) => unexpected.push(error),
   })
-  const port = await server.listen(0, '127.0.0.1')
+  const port = await server.listen({ port: 0, host: '127.0.0.1' })
   onTestFinished(() => server.close(0))
   const client = clientOf<CollectorClient>(PROTO, 'millrace.v1.Collector', port)
   const track = (request: TrackRequest, key = 'writer') =>

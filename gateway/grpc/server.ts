@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import {
   type Metadata,
@@ -21,6 +22,7 @@ import type { Collector } from '../collect/collector.ts'
 import { inspect } from '../collect/inspect.ts'
 import { type ParsedBody, parseBody } from '../collect/parse.ts'
 import { asMillraceError } from '../http/answer.ts'
+import { listenOn, type Place } from '../listen.ts'
 import { eventOf, type ReceiptMessage, receiptOf, type TrackRequest } from './messages.ts'
 import { failureOf } from './status.ts'
 
@@ -162,24 +164,35 @@ export const createGrpcServer = ({ collector, authenticate, onError }: GrpcServe
   const health = new HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' })
   health.addToServer(server)
 
-  /** Answers the port (0 asks for any free one). Rejects when it is taken. */
-  const listen = (port: number, host: string): Promise<number> =>
-    new Promise((resolve, reject) => {
-      const address = host.includes(':') ? `[${host}]` : host
-      server.bindAsync(`${address}:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
-        error ? reject(error) : resolve(bound),
-      )
-    })
+  // The library listens without sharing a port: connections are handed to it.
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
+  const sockets = new Set<Socket>()
+  const door = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    injector.injectConnection(socket)
+  })
+
+  /** Answers the port. Rejects when it is taken. */
+  const listen = async (place: Place): Promise<number> => {
+    const port = await listenOn(door, place)
+    door.on('error', (error) => onError(error, 'listening'))
+    return port
+  }
 
   /** Takes no more calls, lets those under way finish for up to `limitMs`, then ends what is left. */
   const close = async (limitMs: number): Promise<void> => {
     health.setStatus('', 'NOT_SERVING')
     health.setStatus(SERVICE, 'NOT_SERVING')
     const { promise, resolve } = Promise.withResolvers<void>()
+    const shut = new Promise<unknown>((closed) => door.close(closed))
     server.tryShutdown(() => resolve())
-    const timer = setTimeout(() => server.forceShutdown(), limitMs)
+    const timer = setTimeout(() => {
+      server.forceShutdown()
+      for (const socket of sockets) socket.destroy()
+    }, limitMs)
     for (const stop of streams) stop()
-    await promise
+    await Promise.all([promise, shut])
     clearTimeout(timer)
   }
 

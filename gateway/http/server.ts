@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer as createTcpServer, type Server } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Tracer } from '@opentelemetry/api'
 import type { Registry } from 'prom-client'
@@ -8,6 +8,7 @@ import { NO_TRACER } from '#schema/spans.ts'
 import type { Authenticate } from '../auth.ts'
 import type { Collector } from '../collect/collector.ts'
 import { ClientGone, type ReadBodyOptions } from '../collect/read-body.ts'
+import { listenOn, type Place } from '../listen.ts'
 import { traceRequest } from '../request-span.ts'
 import { asMillraceError, errorBody, sendError, sendJson } from './answer.ts'
 import { COLLECT_CORS, createCollectRoute } from './collect-route.ts'
@@ -111,15 +112,23 @@ export const createHttpServer = (dependencies: HttpServerDependencies) => {
     else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
   })
 
-  /** Answers the port (0 asks for any free one). Rejects when it is taken. */
-  const listen = async (port: number, host: string): Promise<number> => {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    server.once('error', reject)
-    server.listen(port, host, resolve)
-    await promise
-    server.off('error', reject)
-    server.on('error', (error) => onError(error, 'listening'))
-    return (server.address() as AddressInfo).port
+  /** Further doors to the same server. */
+  const doors: Server[] = []
+
+  const open = async (door: Server, place: Place): Promise<number> => {
+    const port = await listenOn(door, place)
+    door.on('error', (error) => onError(error, 'listening'))
+    return port
+  }
+
+  /** Answers the port. Rejects when it is taken. Once; for a further place there is listenAlso. */
+  const listen = (place: Place): Promise<number> => open(server, place)
+
+  /** The same server at another place as well: where a port is shared, one at which this process alone answers. */
+  const listenAlso = (place: Place): Promise<number> => {
+    const door = createTcpServer({ allowHalfOpen: true, noDelay: true }, (socket) => server.emit('connection', socket))
+    doors.push(door)
+    return open(door, place)
   }
 
   /** Takes no more connections, lets requests finish for up to `limitMs`, then ends what is left. */
@@ -128,15 +137,16 @@ export const createHttpServer = (dependencies: HttpServerDependencies) => {
     const { promise, resolve } = Promise.withResolvers<void>()
     server.close(() => resolve())
     server.closeIdleConnections()
+    const shut = doors.map((door) => new Promise<unknown>((closed) => door.close(closed)))
     const timer = setTimeout(() => {
       server.closeAllConnections()
       for (const socket of upgraded) socket.destroy()
     }, limitMs)
-    await promise
+    await Promise.all([promise, ...shut])
     clearTimeout(timer)
   }
 
-  return { listen, close }
+  return { listen, listenAlso, close }
 }
 
 export type HttpServer = ReturnType<typeof createHttpServer>

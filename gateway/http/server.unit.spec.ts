@@ -50,7 +50,7 @@ const start = async (changes: Partial<HttpServerDependencies> = {}) => {
     onError: (error) => errors.push(error),
     ...changes,
   })
-  base = `http://127.0.0.1:${await server.listen(0, '127.0.0.1')}`
+  base = `http://127.0.0.1:${await server.listen({ port: 0, host: '127.0.0.1' })}`
 }
 
 beforeEach(() => start())

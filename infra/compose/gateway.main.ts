@@ -188,10 +188,12 @@ const main = async (config: Config): Promise<void> => {
     authenticate,
     onError: (error, where) => logger.error({ err: error, where }, 'a call failed unexpectedly'),
   })
-  const port = await server.listen(config.port, config.host)
-  const grpcPort = await grpc.listen(config.grpcPort, config.host)
-  reportReady({ http: port, grpc: grpcPort })
-  logger.info({ port, grpcPort, durability: durability.now().level }, 'gateway started')
+  const { host, sharePort: shared } = config
+  const port = await server.listen({ port: config.port, host, shared })
+  const grpcPort = await grpc.listen({ port: config.grpcPort, host, shared })
+  const adminPort = await server.listenAlso({ port: config.adminPort, host })
+  reportReady({ http: port, grpc: grpcPort, admin: adminPort })
+  logger.info({ port, grpcPort, adminPort, durability: durability.now().level }, 'gateway started')
   onStop(logger, DRAIN_MS + CLOSE_MS + STOP_TRACING_MS + 1_000, async () => {
     stopMarkers()
     await graphql.close()

@@ -36,6 +36,14 @@ export const choosePort = async (
   throw new Error(`ports ${wanted} to ${wanted + TRIES - 1} are all taken: choose another with a flag (--help)`)
 }
 
+/** Whether several processes can listen on one port, and the system spreads connections over them: not on macOS. */
+export const canSharePorts = (host: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen({ port: 0, host, reusePort: true }, () => server.close(() => resolve(true)))
+  })
+
 /** Name and pid of the process that listens on a port, where the system tells. */
 export const holderOf = async (port: number): Promise<string | null> =>
   process.platform === 'linux' ? holderFromProc(port) : holderFromLsof(port)

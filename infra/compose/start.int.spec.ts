@@ -13,7 +13,8 @@ const SERVES = fixture('serves')
 /** A start in a folder of its own, of which one kind of child is a fixture that does not behave. */
 const startWith = async (mains: { gateway?: string; storage?: string }) => {
   const data = await mkdtemp(join(tmpdir(), 'millrace-compose-'))
-  const config = loadConfig([`--data=${data}`, '--port=0', '--grpc-port=0', '--nats-port=0', '--partitions=1'], {})
+  const flags = ['--port=0', '--grpc-port=0', '--nats-port=0', '--partitions=1', '--gateways=1', '--processors=1']
+  const config = loadConfig([`--data=${data}`, ...flags], {})
   const said: string[] = []
   const started = startProduct({
     config,

@@ -1,28 +1,20 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Config, druidOf, toFlags } from '#infra/config.ts'
+import type { Config } from '#infra/config.ts'
 import { findNatsServer } from '#infra/nats/binary.ts'
 import { connectNats } from '#infra/nats/connect.ts'
 import { type Durability, readDurability } from '#infra/nats/durability.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
 import { keptBy } from '#infra/retention.ts'
-import { childService, type Ports } from './child-process.ts'
+import { childService } from './child-process.ts'
+import { type Mains, startChildren } from './children.ts'
 import { createProcessTable, takeFolder, writeJson } from './data-folder.ts'
 import { ensureKeys, type Keys } from './first-keys.ts'
 import { openLogFile } from './log-file.ts'
 import { type NatsAddress, natsService } from './nats-service.ts'
 import { choosePort } from './ports.ts'
 import { type Service, type ServiceEvent, type Supervised, supervise } from './supervise.ts'
-import { type EndpointPorts, type Endpoints, endpointsOf } from './welcome.ts'
-
-/** Main files of the children. */
-export interface Mains {
-  gateway: string
-  processor: string
-  storage: string
-  kafka: string
-  demo: string
-}
+import { type Endpoints, endpointsOf } from './welcome.ts'
 
 export interface StartDependencies {
   config: Config
@@ -63,8 +55,11 @@ export const startProduct = (dependencies: StartDependencies): Start => {
   const start = async (): Promise<Product> => {
     await rm(endpointsFile, { force: true })
     const nats = await startNats(dependencies, group)
-    const { ports, keys, durability } = await startChildren(dependencies, group, nats)
-    const endpoints = endpointsOf(config.host, ports, nats.natsUrl)
+    const prepared = prepare(config, nats)
+    const children = startChildren(dependencies, group, nats)
+    children.catch(() => {}) // when the deployment itself is refused, that is the reason to tell
+    const { keys, durability } = await prepared
+    const endpoints = endpointsOf(config.host, await children, nats.natsUrl)
     await writeJson(endpointsFile, endpoints)
     if (config.demo) await startDemo(dependencies, group)
     return { endpoints, keys, durability }
@@ -127,84 +122,6 @@ const startNats = async ({ config, env, say }: StartDependencies, group: Group):
   const service = natsService({ binary, dataDir, choosePort: choose, env, log: group.log('nats-server') })
   await group.add(3, service)
   return service.address()
-}
-
-/** Settings that are ports of a kind of child, and what the child calls them. */
-const PORTS = {
-  gateway: [
-    ['port', 'http'],
-    ['grpcPort', 'grpc'],
-  ],
-  processor: [['adminPort', 'admin']],
-  storage: [['adminPort', 'admin']],
-  kafka: [
-    ['kafkaPort', 'kafka'],
-    ['adminPort', 'admin'],
-  ],
-} as const
-type Kind = keyof typeof PORTS
-
-const nameOf = (kind: string, index: number): string => (index === 0 ? kind : `${kind}-${index + 1}`)
-
-/** Kafka's own. */
-const KAFKA_PORT = 9_092
-
-/** Druid reads what that server serves. */
-const kafkaPortOf = (config: Config): number | undefined =>
-  config.kafkaPort ?? (druidOf(config) === null ? undefined : KAFKA_PORT)
-
-/** All at once; each makes what it needs of the deployment when it is the first. */
-const startChildren = async (
-  { config, mains, say }: StartDependencies,
-  group: Group,
-  address: NatsAddress,
-): Promise<Prepared & { ports: EndpointPorts }> => {
-  const taken = new Set<number>()
-  const choose = async (wanted: number): Promise<number> => {
-    const port = await choosePort(wanted, config.host, say, taken)
-    taken.add(port)
-    return port
-  }
-  const add = async (
-    rank: number,
-    kind: Kind,
-    index: number,
-    known: Partial<Config> = {},
-  ): Promise<ReadonlyMap<string, number>> => {
-    const name = nameOf(kind, index)
-    const chosen = new Map<string, number>()
-    for (const [setting] of PORTS[kind]) {
-      const wanted = known[setting] ?? config[setting] ?? 0
-      chosen.set(setting, index === 0 || wanted !== 0 ? await choose(wanted) : 0)
-    }
-    const onReady = (ports: Ports) => {
-      for (const [setting, its] of PORTS[kind]) chosen.set(setting, ports[its] ?? chosen.get(setting))
-    }
-    const args = () => toFlags({ ...config, ...known, ...address, ...Object.fromEntries(chosen) })
-    const onNotice = (text: string) => say(`${name}: ${text}`)
-    const options = { name, main: mains[kind], args, log: group.log(name), reports: true, onReady, onNotice }
-    await group.add(rank, childService(options))
-    return chosen
-  }
-  const many = (rank: number, kind: 'gateway' | 'processor', count: number) =>
-    Array.from({ length: count }, (_, index) => add(rank, kind, index))
-
-  const prepared = prepare(config, address)
-  const children = [...many(0, 'gateway', config.gateways), ...many(1, 'processor', config.processors)]
-  const kafkaPort = kafkaPortOf(config)
-  const kafka = kafkaPort === undefined ? undefined : add(2, 'kafka', 0, { kafkaPort })
-  // It tells Druid where to read.
-  const storage = Promise.resolve(kafka).then((its) => add(2, 'storage', 0, { kafkaPort: its?.get('kafkaPort') }))
-  const all = Promise.all([...children, storage, kafka])
-  all.catch(() => {}) // when the deployment itself is refused, that is the reason to tell
-  const made = await prepared
-  const [gateway] = await all
-  const ports = {
-    http: gateway!.get('port')!,
-    grpc: gateway!.get('grpcPort')!,
-    kafka: (await kafka)?.get('kafkaPort'),
-  }
-  return { ports, ...made }
 }
 
 type Prepared = Pick<Product, 'keys' | 'durability'>

@@ -12,6 +12,8 @@ export interface Endpoints {
   nats: string
   /** For bootstrap.servers; absent when no Kafka server was asked for. */
   kafka?: string
+  /** Of each process by name, where /metrics, /healthz and /readyz are its own. A gateway answers everything there. */
+  admin: Record<string, string>
 }
 
 /** Where this machine reaches a server that listens on `host`. */
@@ -26,9 +28,11 @@ export interface EndpointPorts {
   http: number
   grpc: number
   kafka?: number
+  /** By name of the process. */
+  admin: Record<string, number>
 }
 
-export const endpointsOf = (host: string, { http, grpc, kafka }: EndpointPorts, nats: string): Endpoints => {
+export const endpointsOf = (host: string, { http, grpc, kafka, admin }: EndpointPorts, nats: string): Endpoints => {
   const authority = authorityOf(host, http)
   return {
     graphql: `http://${authority}/graphql`,
@@ -38,6 +42,7 @@ export const endpointsOf = (host: string, { http, grpc, kafka }: EndpointPorts, 
     dashboard: `http://${authority}/`,
     nats,
     ...(kafka === undefined ? {} : { kafka: authorityOf(host, kafka) }),
+    admin: Object.fromEntries(Object.entries(admin).map(([name, port]) => [name, `http://${authorityOf(host, port)}`])),
   }
 }
 

@@ -72,8 +72,9 @@ const collectOutput = (child: ChildProcess) => {
 /** Starts it and waits until it is ready. Whatever happens, dispose leaves no process and no folder behind. */
 export const startProduct = async ({ flags = [], dataDir: given }: ProductOptions = {}): Promise<TestProduct> => {
   const dataDir = given ?? (await mkdtemp(join(tmpdir(), 'millrace-product-')))
-  const ports = ['--port=0', '--nats-port=0', '--grpc-port=0']
-  const child = spawn(process.execPath, [MAIN, `--data=${dataDir}`, ...ports, ...flags], {
+  // Whatever the machine has: tests say when they want more of one.
+  const defaults = ['--port=0', '--nats-port=0', '--grpc-port=0', '--gateways=1', '--processors=1']
+  const child = spawn(process.execPath, [MAIN, `--data=${dataDir}`, ...defaults, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const output = collectOutput(child)

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openLogFile } from '#infra/compose/log-file.ts'
 import { natsService } from '#infra/compose/nats-service.ts'
@@ -24,7 +24,7 @@ export interface ArenaOptions {
 export interface Arena extends AsyncDisposable {
   /** As it sees itself: its connections to NATS go through the proxy. */
   product: TestProduct
-  /** The product through each of its gateways; the connection to NATS is the straight one. */
+  /** The product through each of its gateways at its own address; the connection to NATS is the straight one. */
   views: TestProduct[]
   proxy: NatsProxy
   /** Pids of what runs now, nats-server included. */
@@ -32,14 +32,6 @@ export interface Arena extends AsyncDisposable {
 }
 
 const HOST = '127.0.0.1'
-
-/** Further gateways take any free port, and the same one after a restart; their logs say which, a moment after they are ready. */
-const gatewayPort = (dataDir: string, name: string): Promise<number> =>
-  until(`the log of ${name} tells its port`, async () => {
-    const log = await readFile(join(dataDir, 'logs', `${name}.log`), 'utf8')
-    const port = /"port":(\d+)[^\n]*"gateway started"/.exec(log)?.[1]
-    return port !== undefined && Number(port)
-  })
 
 const startNats = async ({ dataDir, env, say }: ArenaOptions) => {
   const binary = await findNatsServer({ env, say })
@@ -74,11 +66,10 @@ export const startArena = async (options: ArenaOptions): Promise<Arena> => {
     `--nats-monitor-url=${nats.natsMonitorUrl}`,
   ]
   const product = stack.use(await startProduct({ dataDir, flags }))
-  const others = Array.from({ length: gateways - 1 }, (_, i) => gatewayPort(dataDir, `gateway-${i + 2}`))
-  const ports = [Number(new URL(product.endpoints.graphql).port), ...(await Promise.all(others))]
-  const views = ports.map((port) => ({
+  const own = Object.entries(product.endpoints.admin).filter(([name]) => name.startsWith('gateway'))
+  const views = own.map(([, address]) => ({
     ...product,
-    endpoints: endpointsOf(HOST, { http: port, grpc: 0 }, nats.natsUrl),
+    endpoints: endpointsOf(HOST, { http: Number(new URL(address).port), grpc: 0, admin: {} }, nats.natsUrl),
   }))
   const pids = (): Record<string, number> => {
     const pid = nats.pid()
