@@ -111,6 +111,23 @@ export const partitionOf = (tenant: string, key: string, partitions: number): nu
   return scratch[0] % partitions
 }
 
+/** The same of a key that stands in bytes of ASCII. */
+export const partitionOfAscii = (
+  tenant: string,
+  data: Uint8Array,
+  start: number,
+  end: number,
+  partitions: number,
+): number => {
+  reserve(tenant.length + 1 + end - start)
+  let length = 0
+  for (; length < tenant.length; length++) units[length] = tenant.charCodeAt(length)
+  units[length++] = 0
+  for (let at = start; at < end; at++) units[length++] = data[at]
+  hashUnits(length, ZERO_SEED, scratch)
+  return scratch[0] % partitions
+}
+
 const memberOf = (hash: Hash128): number => (hash[0] & 0x1fffff) * 0x1_0000_0000 + hash[1]
 
 /** A member of a set of uniques as an integer below 2^53, exact in JSON and in a double. */

@@ -15,6 +15,7 @@ export const clientAddress = (
 
 /** `1.2.3.4:80`, `[2001:db8::1]:443`, `::ffff:1.2.3.4` and `fe80::1%eth0` without what surrounds the address. */
 export const bareAddress = (text: string): string => {
+  if (/^[\d.]+$/.test(text)) return text
   const bracketed = /^\[([^\]]*)\]/.exec(text)
   let address = bracketed ? bracketed[1] : text
   if (/^[^:]*:\d+$/.test(address)) address = address.slice(0, address.indexOf(':'))

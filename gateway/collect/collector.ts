@@ -1,27 +1,22 @@
 import type { SpanContext, Tracer } from '@opentelemetry/api'
 import { MillraceError, type VerdictCode } from '#schema/errors.ts'
-import { eventKey, LIVE_SOURCE } from '#schema/event.ts'
+import { LIVE_SOURCE } from '#schema/event.ts'
 import { SOURCE_PATTERN } from '#schema/event-line.ts'
-import { partitionOf } from '#schema/hash.ts'
 import { LIMITS } from '#schema/limits.ts'
 import type { GeoIp, LogWriter, WallClock } from '../ports.ts'
+import { admit } from './admit.ts'
 import { createEnricher } from './enrich.ts'
-import { createLineWriter } from './event-line.ts'
 import type { CollectMetrics } from './metrics.ts'
 import { createOpenFrames, type OpenFramesDependencies } from './open-frames.ts'
-import { type Admitted, NOT_TAKEN, settle, tooLarge, toReceipt } from './receipt.ts'
+import type { SentEvents } from './read-events.ts'
+import { AWAY, toReceipt } from './receipt.ts'
 import type { SchemaCheck } from './schema-check.ts'
-import { isProblem, readId, validate } from './validate.ts'
-import { describe, type EventProblem, type Receipt } from './verdict.ts'
+import { describe, type Receipt } from './verdict.ts'
 
-export interface CollectRequest {
+export interface CollectRequest extends SentEvents {
   tenant: string
   /** `live` when it is not given; imports have names of their own. */
   source?: string
-  /** What the client sent as events, one each; not validated. */
-  events: readonly unknown[]
-  /** By index: what is wrong with the text of an event. */
-  problems?: ReadonlyMap<number, EventProblem>
   /** The client's address, without port. */
   address?: string
   userAgent?: string
@@ -35,7 +30,7 @@ export interface CollectorDependencies {
   clock: WallClock
   metrics: CollectMetrics
   /** Told of what became of the events of every request. */
-  intake: { note(codes: readonly (VerdictCode | null)[]): void }
+  intake: { note(accepted: number, refused: readonly VerdictCode[]): void }
   checkSchema: SchemaCheck
   partitions: number
   /** Distinguishes the message ids of this process from all others'. */
@@ -51,30 +46,7 @@ export const createCollector = (dependencies: CollectorDependencies) => {
   const enricher = createEnricher({ geoip: dependencies.geoip })
   const frames = createOpenFrames({ log, metrics, partitions, processId, tracer, ...dependencies.frames })
 
-  const admitter = (request: CollectRequest, receivedAt: number) => {
-    const { tenant, address, userAgent, trace } = request
-    const source = checkSource(request.source)
-    const writeLine = createLineWriter({ tenant, source, receivedAt })
-    const enrich = enricher(source, { address, userAgent })
-    return (value: unknown, index: number): Admitted => {
-      const validated = request.problems?.get(index) ?? validate(value, receivedAt, checkSchema)
-      if (isProblem(validated)) return { id: readId(value), problem: validated }
-      const { event, time, schema } = validated
-      const enrichment = enrich(event)
-      const text = JSON.stringify(event)
-      const bytes = Buffer.byteLength(text)
-      if (bytes > LIMITS.eventBytes) return { id: event.id, problem: tooLarge(bytes) }
-      const line = writeLine(event, text, time, schema, enrichment)
-      const ticket = frames.add({
-        partition: partitionOf(tenant, eventKey(event), partitions),
-        tenant,
-        receivedAt,
-        line,
-        trace,
-      })
-      return typeof ticket === 'string' ? { id: event.id, problem: NOT_TAKEN[ticket] } : { id: event.id, ticket }
-    }
-  }
+  const door = { enricher, checkSchema, frames, partitions }
 
   /**
    * Takes events in; answers when every accepted one is on disk. Rejects with BAD_INPUT (the source's name),
@@ -82,15 +54,17 @@ export const createCollector = (dependencies: CollectorDependencies) => {
    */
   const collect = async (request: CollectRequest): Promise<Receipt> => {
     checkCount(request.events.length)
+    const source = checkSource(request.source)
     const receivedAt = clock.now()
-    const admitted = request.events.map(admitter(request, receivedAt))
-    const problems = await settle(admitted)
-    const codes = problems.map((problem) => problem?.code ?? null)
+    const admitted = admit(door, { ...request, source, receivedAt })
+    await admitted.settle(AWAY)
+    const codes = [...admitted.problems.values()].map(({ code }) => code)
+    const accepted = admitted.length - codes.length
     // Also of a request that fails as a whole.
-    intake.note(codes)
-    metrics.accepted.inc(codes.filter((code) => code === null).length)
-    for (const code of codes) if (code !== null) metrics.refused.inc({ code })
-    const receipt = toReceipt(admitted, problems)
+    intake.note(accepted, codes)
+    metrics.accepted.inc(accepted)
+    for (const code of codes) metrics.refused.inc({ code })
+    const receipt = toReceipt(admitted)
     frames.refuse({ tenant: request.tenant, receivedAt, ...countRefused(receipt) })
     return receipt
   }
@@ -101,8 +75,8 @@ export const createCollector = (dependencies: CollectorDependencies) => {
 export type Collector = ReturnType<typeof createCollector>
 
 /** What may be sent again is not refused for good: it is counted when it comes again. */
-const countRefused = ({ verdicts, shed }: Receipt) => ({
-  rejected: verdicts.filter(({ status, retryable }) => status === 'REJECTED' && !retryable).length,
+const countRefused = ({ refused, shed }: Receipt) => ({
+  rejected: refused.filter(({ status, retryable }) => status === 'REJECTED' && !retryable).length,
   shed,
 })
 

@@ -140,7 +140,7 @@ describe('the receipt', () => {
   })
 
   it('of no events is one of zeros', async () => {
-    expect(await setUp().send([])).toEqual({ accepted: 0, shed: 0, rejected: 0, verdicts: [] })
+    expect(await setUp().send([])).toEqual({ accepted: 0, shed: 0, rejected: 0, refused: [], verdicts: [] })
   })
 
   it('comes after the log has confirmed the last frame, not before', async () => {

@@ -8,7 +8,7 @@ import { createAgentReader } from './user-agent.ts'
 const CHROME =
   'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_9_1) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/32.0.1700.77 Safari/537.36'
 const enricher = createEnricher({ geoip: createFakeGeoIp({ '1.1.1.1': 'AU', '5.6.7.8': 'DE' }) })
-const enrich = (sent: ClientEvent, source: string, from: RequestInfo) => enricher(source, from)(sent)
+const enrich = (sent: ClientEvent, source: string, from: RequestInfo) => enricher(source, from).value(sent)
 const event = (context?: Record<string, unknown>): ClientEvent => ({ id: 'i', name: 'x', ...(context && { context }) })
 const request = { address: '5.6.7.8', userAgent: CHROME }
 

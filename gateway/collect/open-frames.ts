@@ -1,11 +1,13 @@
 import type { SpanContext, Tracer } from '@opentelemetry/api'
 import { partitionOf } from '#schema/hash.ts'
-import { createReceivedTally, type ReceivedTally } from '#schema/ledger.ts'
 import { FRAME_DEADLINE_MS, LIMITS } from '#schema/limits.ts'
 import { inSpan, NO_TRACER } from '#schema/spans.ts'
 import { TraceBatch, writeTrace } from '#schema/trace.ts'
 import type { LogWriter } from '../ports.ts'
+import { FrameBuffer } from './frame-buffer.ts'
+import { FrameCounts } from './frame-counts.ts'
 import { startFrameSpan } from './frame-span.ts'
+import type { Line } from './line-writer.ts'
 import type { CollectMetrics } from './metrics.ts'
 import { createRefusals, type Refusals, type RefusedEvents } from './refusals.ts'
 
@@ -22,8 +24,8 @@ export interface FrameEvent {
   tenant: string
   /** When the gateway received it, milliseconds since 1970. */
   receivedAt: number
-  /** EventLine JSON. */
-  line: string
+  /** EventLine JSON, or what writes it. */
+  line: string | Line
   /** Of its request. */
   trace?: SpanContext
 }
@@ -53,10 +55,8 @@ export interface OpenFramesDependencies {
 }
 
 interface Frame {
-  lines: string[]
-  bytes: number
-  counts: Map<string, number>
-  received: ReceivedTally
+  content: FrameBuffer
+  counts: FrameCounts
   /** Of its requests, where there are any. */
   traces: TraceBatch | undefined
   openedAt: number
@@ -74,6 +74,8 @@ interface Lane {
   refusals: Refusals
   sending: boolean
   scheduled: boolean
+  /** Of its last frame. */
+  lastBytes: number
 }
 
 /**
@@ -94,20 +96,19 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
     refusals: createRefusals({ refusedMs: dependencies.refusedMs, monotonic, isDue: () => flush(lanes[partition]) }),
     sending: false,
     scheduled: false,
+    lastBytes: 0,
   }))
   const idleListeners = new Set<() => void>()
   let waiting = 0
   let closed = false
   let number = 0
 
-  const newFrame = (): Frame => {
+  const newFrame = ({ lastBytes }: Lane): Frame => {
     const { promise, resolve } = Promise.withResolvers<FrameOutcome>()
     const ticket = { outcome: promise }
     return {
-      lines: [],
-      bytes: 0,
-      counts: new Map(),
-      received: createReceivedTally(),
+      content: new FrameBuffer(lastBytes),
+      counts: new FrameCounts(),
       traces: undefined,
       openedAt: monotonic(),
       ticket,
@@ -121,30 +122,30 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
     const fits =
       last !== undefined &&
       !(lane.sending && lane.frames.length === 1) &&
-      last.bytes + bytes <= frameBytes &&
-      last.lines.length < frameEvents
+      last.content.bytes + bytes <= frameBytes &&
+      last.content.lines < frameEvents
     if (fits) return last
-    const frame = newFrame()
+    const frame = newFrame(lane)
     lane.frames.push(frame)
     return frame
   }
 
   /** Puts an event into its partition's open frame. A line that is longer than a whole frame gets one of its own. */
   const add = ({ partition, tenant, receivedAt, line, trace }: FrameEvent): FrameTicket | NotTaken => {
-    const bytes = Buffer.byteLength(line) + 1
+    const most = (typeof line === 'string' ? Buffer.byteLength(line) : line.bytes) + 1
     if (closed) return 'CLOSED'
-    if (waiting + bytes > waitingLimit) return 'FULL'
+    if (waiting + most > waitingLimit) return 'FULL'
     const lane = lanes[partition]
-    const frame = openFrame(lane, bytes)
-    frame.lines.push(line)
-    frame.bytes += bytes
-    frame.counts.set(tenant, (frame.counts.get(tenant) ?? 0) + 1)
-    frame.received.add(tenant, receivedAt, 'accepted', 1)
+    const frame = openFrame(lane, most)
+    const { content, counts } = frame
+    const before = content.bytes
+    content.append(line, most)
+    waiting += content.bytes - before
+    counts.add(tenant, receivedAt)
     if (trace) {
       frame.traces ??= new TraceBatch()
       frame.traces.add(trace)
     }
-    waiting += bytes
     schedule(lane)
     return frame.ticket
   }
@@ -176,7 +177,7 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
     lane.sending = true
     for (let frame = lane.frames[0]; frame; frame = lane.frames[0]) {
       const outcome = await send(lane, frame)
-      waiting -= frame.bytes
+      waiting -= frame.content.bytes
       metrics.waitingBytes.set(waiting)
       frame.settle(outcome)
       if (outcome.acknowledged) await confirmRefusals(lane)
@@ -186,24 +187,27 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
     if (isIdle()) for (const listener of idleListeners) listener()
   }
 
-  const send = async ({ partition, refusals }: Lane, frame: Frame): Promise<FrameOutcome> => {
+  const send = async (lane: Lane, frame: Frame): Promise<FrameOutcome> => {
+    const { partition, refusals } = lane
     const startedAt = monotonic()
     const left = deadlineMs - (startedAt - frame.openedAt)
     if (left <= 0) return failed(partition, 'expired', 'it waited too long for its turn')
-    const { counts, traces } = frame
-    const data = Buffer.from(frame.lines.join('\n'))
+    const { content, traces } = frame
+    const data = content.whole()
     const refused = refusals.take()
-    if (frame.lines.length === 0 && refused.length === 0) return NOTHING_TO_SEND
-    const received = [...frame.received.list(), ...refused]
+    if (content.lines === 0 && refused.length === 0) return NOTHING_TO_SEND
+    lane.lastBytes = Math.min(data.length, frameBytes)
+    const { counts, received: accepted } = frame.counts.list()
+    const received = [...accepted, ...refused]
     const messageId = `${processId}-${partition}-${number++}`
-    const [events, bytes, waitedMs] = [frame.lines.length, data.length, startedAt - frame.openedAt]
+    const [events, bytes, waitedMs] = [content.lines, data.length, startedAt - frame.openedAt]
     const span = startFrameSpan(tracer, { partition, messageId, processId, events, bytes, waitedMs, traces })
     try {
       const outgoing = { partition, messageId, data, counts, received, ...writeTrace(span?.spanContext()) }
       const sequence = await inSpan(span, () => log.append(outgoing, left))
       metrics.frames.inc({ outcome: 'acknowledged' })
       metrics.frameBytes.inc(data.length)
-      if (frame.lines.length > 0) metrics.frameEvents.observe(frame.lines.length)
+      if (events > 0) metrics.frameEvents.observe(events)
       metrics.ackSeconds.observe((monotonic() - startedAt) / 1000)
       return { acknowledged: true, sequence }
     } catch (error) {
@@ -245,3 +249,5 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
 
   return { add, refuse, drain, waitingBytes: () => waiting }
 }
+
+export type OpenFrames = ReturnType<typeof createOpenFrames>

@@ -148,7 +148,7 @@ describe('bytes that wait', () => {
     const { add, acks, frames } = setUp({ waitingBytes: 10 })
     add('1234')
     const last = add('5678') as FrameTicket
-    expect(frames.waitingBytes()).toBe(10)
+    expect(frames.waitingBytes()).toBe(9)
     expect(add('9')).toBe('FULL')
     await nextTurn()
     acks[0].resolve()

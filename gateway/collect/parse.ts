@@ -154,6 +154,13 @@ const addText = (body: ParsedBody, bytes: Buffer): void => {
   }
 }
 
+/** One event alone: its value, or what is wrong with its text, which is UTF-8. */
+export const parseEvent = (text: string): { value: unknown; problem?: EventProblem } => {
+  const { problems, escapedKeys } = scanEvent(text)
+  const [problem] = problems
+  return problem ? { value: undefined, problem: eventProblem(problem, 0) } : { value: parseScanned(text, escapedKeys) }
+}
+
 const add = (body: ParsedBody, text: string, { problems, escapedKeys } = scanEvent(text)): void => {
   const [problem] = problems
   if (problem) body.problems.set(body.events.length, eventProblem(problem, 0))

@@ -1,13 +1,11 @@
 import { MillraceError } from '#schema/errors.ts'
 import { LIMITS } from '#schema/limits.ts'
-import type { FrameOutcome, FrameTicket, NotTaken } from './open-frames.ts'
+import type { Admitted } from './admitted.ts'
+import type { NotTaken } from './open-frames.ts'
 import type { EventProblem, EventVerdict, Receipt } from './verdict.ts'
 
 /** When to try again after the log was away or too much was waiting. */
 const RETRY_AFTER_MS = 1_000
-
-/** What became of an event before the log answered: refused, or in a frame. */
-export type Admitted = { id: string; problem: EventProblem } | { id: string; ticket: FrameTicket }
 
 export const tooLarge = (bytes: number): EventProblem => ({
   code: 'EVENT_TOO_LARGE',
@@ -21,7 +19,7 @@ const FULL: EventProblem = {
 }
 
 /** The event may be in the log or not; sent again under its id it counts once. */
-const AWAY: EventProblem = {
+export const AWAY: EventProblem = {
   code: 'OVERLOADED',
   message: 'the log did not confirm the event in time. Send it again, with the same id.',
   retryAfterMs: RETRY_AFTER_MS,
@@ -29,28 +27,29 @@ const AWAY: EventProblem = {
 
 export const NOT_TAKEN: Record<NotTaken, EventProblem> = { FULL, CLOSED: AWAY }
 
-/** Waits for all frames that hold events of the request, and says what became of each event; null: it is on disk. */
-export const settle = async (admitted: readonly Admitted[]): Promise<(EventProblem | null)[]> => {
-  const tickets = new Set<FrameTicket>()
-  for (const one of admitted) if ('ticket' in one) tickets.add(one.ticket)
-  const outcomes = new Map<FrameTicket, FrameOutcome>()
-  for (const ticket of tickets) outcomes.set(ticket, await ticket.outcome)
-  return admitted.map((one) => {
-    if ('problem' in one) return one.problem
-    return outcomes.get(one.ticket)!.acknowledged ? null : AWAY
-  })
-}
-
-/** What the client is told. Throws OVERLOADED or UNAVAILABLE when nothing was taken and trying again can help. */
-export const toReceipt = (admitted: readonly Admitted[], problems: readonly (EventProblem | null)[]): Receipt => {
-  const accepted = problems.filter((problem) => problem === null).length
-  if (accepted === 0) refuseIfRetryable(problems)
-  const verdicts = problems.map((problem, index) => toVerdict(index, admitted[index].id, problem))
-  return { accepted, shed: 0, rejected: verdicts.length - accepted, verdicts }
+/**
+ * What the client is told once all frames are settled. Throws OVERLOADED or UNAVAILABLE when nothing was taken and trying
+ * again can help.
+ */
+export const toReceipt = (admitted: Admitted): Receipt => {
+  const { problems, length } = admitted
+  const accepted = length - problems.size
+  if (accepted === 0) refuseIfRetryable([...problems.values()])
+  const verdict = (index: number): EventVerdict => toVerdict(index, admitted.id(index), problems.get(index) ?? null)
+  const refused = [...problems.keys()].sort((a, b) => a - b).map(verdict)
+  return {
+    accepted,
+    shed: 0,
+    rejected: refused.length,
+    refused,
+    get verdicts() {
+      return Array.from({ length }, (_, index) => verdict(index))
+    },
+  }
 }
 
 /** Nothing was taken and trying again can help: one answer for the whole request says so. */
-const refuseIfRetryable = (problems: readonly (EventProblem | null)[]): void => {
+const refuseIfRetryable = (problems: readonly EventProblem[]): void => {
   const details = { retryAfterMs: RETRY_AFTER_MS }
   if (problems.includes(AWAY)) {
     throw new MillraceError(

@@ -1,16 +1,30 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { BuiltinSchema } from '#schema/builtin-schemas.ts'
 import type { ClientEvent } from '#schema/event.ts'
+import { compilePlain, type PlainCheck } from './plain/schema.ts'
 import { describe, type EventProblem, shorten } from './verdict.ts'
 
 /** Checks an event's properties; answers the version of the schema that it meets (0: the name has none), or why not. */
-export type SchemaCheck = (event: ClientEvent) => number | EventProblem
+export type EventCheck = (event: ClientEvent) => number | EventProblem
+
+export interface SchemaCheck extends EventCheck {
+  /** How plain events of this name are checked. Null: not without parsing them. */
+  plain(name: string): PlainSchema | null
+}
+
+export interface PlainSchema {
+  version: number
+  check: PlainCheck
+}
+
+const NO_SCHEMA: PlainSchema = { version: 0, check: () => true }
 
 /** Compiles the schemas once. Events whose name has none are taken as they are. */
 export const createSchemaCheck = (schemas: readonly BuiltinSchema[]): SchemaCheck => {
   const ajv = new Ajv2020({ strict: true, allErrors: false, verbose: true, messages: true })
   const byName = new Map(schemas.map((schema) => [schema.name, { schema, validate: ajv.compile(schema.jsonSchema) }]))
-  return (event) => {
+  const plain = new Map(schemas.map((schema) => [schema.name, toPlain(schema)]))
+  const check = (event: ClientEvent): number | EventProblem => {
     const entry = byName.get(event.name)
     if (!entry) return 0
     const { version } = entry.schema
@@ -23,6 +37,14 @@ export const createSchemaCheck = (schemas: readonly BuiltinSchema[]): SchemaChec
     }
     return entry.validate(event.properties ?? {}) ? version : violation(event.name, version, entry.validate)
   }
+  return Object.assign(check, {
+    plain: (name: string) => (plain.has(name) ? (plain.get(name) ?? null) : NO_SCHEMA),
+  })
+}
+
+const toPlain = (schema: BuiltinSchema): PlainSchema | null => {
+  const check = compilePlain(schema)
+  return check && { version: schema.version, check }
 }
 
 const violation = (name: string, version: number, validate: ValidateFunction): EventProblem => {

@@ -4,7 +4,7 @@ import { EARLIEST_TIME_MS, FUTURE_LIMIT_MS, LIMITS } from '#schema/limits.ts'
 import { NAME_PATTERN } from '#schema/subjects.ts'
 import { formatTime, parseTime, uuidV7Time } from '#schema/time.ts'
 import { inspect } from './inspect.ts'
-import type { SchemaCheck } from './schema-check.ts'
+import type { EventCheck } from './schema-check.ts'
 import { describe, type EventProblem, pointer, shorten } from './verdict.ts'
 
 /** An event that may enter the log. */
@@ -28,7 +28,7 @@ export const readId = (value: unknown): string => {
 }
 
 /** Turns what a client sent into an event, or tells why it is none. `receivedAt` in milliseconds since 1970. */
-export const validate = (value: unknown, receivedAt: number, checkSchema: SchemaCheck): Validated => {
+export const validate = (value: unknown, receivedAt: number, checkSchema: EventCheck): Validated => {
   if (!isObject(value)) return malformed([], 'one JSON object', value, 'Send {"name": "page_view", …}.')
   const problem = unknownKey(value) ?? inspect(value) ?? fieldProblem(value)
   if (problem) return problem

@@ -28,12 +28,15 @@ export interface EventVerdict {
   retryAfterMs: number | null
 }
 
-/** IngestReceipt of the public contract, with the verdicts of all events in the order sent. */
+/** IngestReceipt of the public contract. */
 export interface Receipt {
   accepted: number
   shed: number
   rejected: number
-  verdicts: EventVerdict[]
+  /** Of the events that were not accepted, in the order sent. */
+  refused: readonly EventVerdict[]
+  /** Of all events in the order sent: made when it is asked for, which is seldom. */
+  readonly verdicts: readonly EventVerdict[]
 }
 
 const POINTER_CHARS = 256

@@ -46,7 +46,7 @@ const addReceipt = (builder: Builder) => {
         type: [verdict],
         description: 'Of the events that were not accepted; all of them with all: true. In the order sent.',
         args: { all: t.arg.boolean({ defaultValue: false }) },
-        resolve: ({ verdicts }, { all }) => (all ? verdicts : verdicts.filter((one) => one.status !== 'ACCEPTED')),
+        resolve: (receipt, { all }) => [...(all ? receipt.verdicts : receipt.refused)],
       }),
     }),
   })

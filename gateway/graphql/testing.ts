@@ -1,4 +1,5 @@
 import { scanGraphqlBody } from '#gateway/collect/graphql-problems.ts'
+import type { EventVerdict } from '#gateway/collect/verdict.ts'
 import { createIndicators } from '#gateway/indicators/indicators.ts'
 import { fakeOlap } from '#gateway/live/fake-olap.ts'
 import { createLiveView } from '#gateway/live/live-view.ts'
@@ -60,15 +61,16 @@ export const fakeServices = async ({ paceMs = 0 } = {}) => {
     collector: {
       async collect(request) {
         collected.push(request)
-        const verdicts = request.events.map((event, index) => {
+        const verdicts = [...(request.events as readonly unknown[])].map((event, index): EventVerdict => {
           const problem = request.problems?.get(index)
           const { id = '' } = event as { id?: string }
           const status = problem ? ('REJECTED' as const) : ('ACCEPTED' as const)
           const { code = null, message = null, path = null } = problem ?? {}
           return { index, id, status, code, message, path, retryable: false, retryAfterMs: null }
         })
-        const rejected = verdicts.filter(({ status }) => status === 'REJECTED').length
-        return { accepted: verdicts.length - rejected, shed: 0, rejected, verdicts }
+        const refused = verdicts.filter(({ status }) => status === 'REJECTED')
+        const rejected = refused.length
+        return { accepted: verdicts.length - rejected, shed: 0, rejected, refused, verdicts }
       },
     },
     view,

@@ -82,7 +82,7 @@ const verdictOf = ({ code, message, path, retryAfterMs, ...verdict }: EventVerdi
 export type ReceiptMessage = ReturnType<typeof receiptOf>
 
 /** `all`: verdicts of accepted events as well. */
-export const receiptOf = ({ verdicts, ...counts }: Receipt, all: boolean) => ({
-  ...counts,
-  verdicts: verdicts.filter(({ status }) => all || status !== 'ACCEPTED').map(verdictOf),
-})
+export const receiptOf = (receipt: Receipt, all: boolean) => {
+  const { accepted, shed, rejected, refused } = receipt
+  return { accepted, shed, rejected, verdicts: (all ? receipt.verdicts : refused).map(verdictOf) }
+}

@@ -20,7 +20,8 @@ import { type Authenticate, requireRight } from '../auth.ts'
 import { bareAddress, clientAddress } from '../collect/client-address.ts'
 import type { Collector } from '../collect/collector.ts'
 import { inspect } from '../collect/inspect.ts'
-import { type ParsedBody, parseBody } from '../collect/parse.ts'
+import { readEvents, type SentEvents } from '../collect/read-events.ts'
+import type { EventProblem } from '../collect/verdict.ts'
 import { asMillraceError } from '../http/answer.ts'
 import { listenOn, type Place } from '../listen.ts'
 import { eventOf, type ReceiptMessage, receiptOf, type TrackRequest } from './messages.ts'
@@ -43,17 +44,17 @@ export interface GrpcServerDependencies {
 const text = (metadata: Metadata, name: string): string | undefined => metadata.get(name)[0]?.toString()
 
 /** Events of a request, with what is wrong with them as values. */
-const eventsOf = ({ events = [], body }: TrackRequest): ParsedBody => {
+const eventsOf = ({ events = [], body }: TrackRequest): SentEvents => {
   if (body === undefined || body.length === 0) {
     const values = events.map(eventOf)
-    const problems: ParsedBody['problems'] = new Map()
+    const problems = new Map<number, EventProblem>()
     for (const [index, value] of values.entries()) {
       const problem = inspect(value)
       if (problem) problems.set(index, problem)
     }
     return { events: values, problems }
   }
-  if (events.length === 0) return parseBody(body)
+  if (events.length === 0) return readEvents(body)
   throw new MillraceError('BAD_INPUT', 'Expected events or a body, found both. Send them in two requests.')
 }
 

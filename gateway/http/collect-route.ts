@@ -3,8 +3,8 @@ import { VERDICT_STATUS } from '#schema/errors.ts'
 import { type Authenticate, requireRight } from '../auth.ts'
 import { clientAddress } from '../collect/client-address.ts'
 import type { Collector } from '../collect/collector.ts'
-import { parseBody } from '../collect/parse.ts'
 import { type ReadBodyOptions, readBody } from '../collect/read-body.ts'
+import { readEvents } from '../collect/read-events.ts'
 import type { Receipt } from '../collect/verdict.ts'
 import { traceOf } from '../request-span.ts'
 import { retryAfter, sendJson } from './answer.ts'
@@ -31,12 +31,11 @@ export const createCollectRoute =
     const { headers } = request
     const key = authenticate(headers.authorization, url.searchParams.get('key'))
     requireRight(key, 'WRITE')
-    const { events, problems } = parseBody(await readBody(request, body))
+    const sent = readEvents(await readBody(request, body))
     const receipt = await collector.collect({
       tenant: key.tenant,
       source: url.searchParams.get('source') ?? undefined,
-      events,
-      problems,
+      ...sent,
       address: clientAddress(request.socket.remoteAddress, headers['x-forwarded-for']),
       userAgent: headers['user-agent'],
       trace: traceOf(request),
@@ -46,8 +45,7 @@ export const createCollectRoute =
 
 /** 200 when anything was accepted or nothing was sent, else the status of the first verdict. */
 const sendReceipt = (response: ServerResponse, receipt: Receipt, all: boolean): void => {
-  const { accepted, shed, rejected } = receipt
-  const refused = receipt.verdicts.filter((verdict) => verdict.status !== 'ACCEPTED')
+  const { accepted, shed, rejected, refused } = receipt
   const first = accepted === 0 ? refused[0] : undefined
   const status = first?.code ? VERDICT_STATUS[first.code] : 200
   const verdicts = all ? receipt.verdicts : refused

@@ -13,12 +13,12 @@ export const createIntake = (monotonic: () => number) => {
     for (const second of seconds.keys()) if (second <= current() - SPAN_SECONDS) seconds.delete(second)
   }
   return {
-    /** One code an event, null: it is on disk. To be told once it is known what became of them. */
-    note(codes: readonly (VerdictCode | null)[]): void {
+    /** `refused`: one code an event. To be told once it is known what became of them. */
+    note(accepted: number, refused: readonly VerdictCode[]): void {
       forget()
       const counts = seconds.get(current()) ?? { received: 0, dropped: 0 }
-      counts.received += codes.length
-      for (const code of codes) if (code !== null && DROPS.has(code)) counts.dropped++
+      counts.received += accepted + refused.length
+      for (const code of refused) if (DROPS.has(code)) counts.dropped++
       seconds.set(current(), counts)
     },
     /** Share that was not taken, 0 to 1. What the client got wrong was received, but is no drop. */

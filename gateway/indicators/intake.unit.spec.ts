@@ -9,31 +9,38 @@ const setUp = () => {
 test('it is the share of the events that were right and not taken', () => {
   const { intake } = setUp()
   expect(intake.dropRate()).toBe(0)
-  intake.note([null, null, 'OVERLOADED'])
+  intake.note(2, ['OVERLOADED'])
   expect(intake.dropRate()).toBe(1 / 3)
-  intake.note(['SHED'])
+  intake.note(0, ['SHED'])
   expect(intake.dropRate()).toBe(2 / 4)
 })
 
 test('what the client got wrong was received, and is no drop', () => {
   const { intake } = setUp()
-  intake.note(['MALFORMED', 'SCHEMA_VIOLATION', 'TIME_OUT_OF_RANGE', 'EVENT_TOO_LARGE', 'TOO_DEEP', 'SCHEMA_UNKNOWN'])
+  intake.note(0, [
+    'MALFORMED',
+    'SCHEMA_VIOLATION',
+    'TIME_OUT_OF_RANGE',
+    'EVENT_TOO_LARGE',
+    'TOO_DEEP',
+    'SCHEMA_UNKNOWN',
+  ])
   expect(intake.dropRate()).toBe(0)
-  intake.note([null, 'OVERLOADED'])
+  intake.note(1, ['OVERLOADED'])
   expect(intake.dropRate()).toBe(1 / 8)
 })
 
 test('it forgets what is a minute ago', () => {
   const { intake, clock } = setUp()
-  intake.note(['OVERLOADED'])
+  intake.note(0, ['OVERLOADED'])
   clock.now += 30_000
-  intake.note([null])
+  intake.note(1, [])
   expect(intake.dropRate()).toBe(0.5)
   clock.now += 29_000
   expect(intake.dropRate()).toBe(0.5)
   clock.now += 1_000
   expect(intake.dropRate()).toBe(0)
   clock.now += 3_600_000
-  intake.note([null, 'SHED'])
+  intake.note(1, ['SHED'])
   expect(intake.dropRate()).toBe(0.5)
 })

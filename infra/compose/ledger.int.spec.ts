@@ -6,6 +6,7 @@ import { Registry } from 'prom-client'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { createCollector } from '#gateway/collect/collector.ts'
 import { createCollectMetrics } from '#gateway/collect/metrics.ts'
+import { createSchemaCheck } from '#gateway/collect/schema-check.ts'
 import { createDuckDbOlap } from '#infra/duckdb/olap.ts'
 import { connectNats, type Nats } from '#infra/nats/connect.ts'
 import { createHeaderFeed } from '#infra/nats/header-feed.ts'
@@ -62,7 +63,7 @@ const sendAll = async (): Promise<void> => {
     clock,
     metrics: createCollectMetrics(new Registry()),
     intake: { note() {} },
-    checkSchema: () => 0,
+    checkSchema: createSchemaCheck([]),
     partitions: PARTITIONS,
     processId: 'test',
   })

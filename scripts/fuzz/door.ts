@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client'
 import { createCollector } from '#gateway/collect/collector.ts'
 import { createCollectMetrics } from '#gateway/collect/metrics.ts'
-import { parseBody } from '#gateway/collect/parse.ts'
+import { readEvents } from '#gateway/collect/read-events.ts'
 import { createSchemaCheck } from '#gateway/collect/schema-check.ts'
 import { createIntake } from '#gateway/indicators/intake.ts'
 import type { LogWriter } from '#gateway/ports.ts'
@@ -42,9 +42,9 @@ export const createDoor = (now: () => number) => {
   })
   const admit = async (tenant: string, sent: Buffer): Promise<Admission> => {
     try {
-      const { events, problems } = parseBody(sent)
-      if (events.length !== 1) return { sent, line: null, code: 'NOT_ONE' }
-      const { verdicts } = await collect({ tenant, events, problems })
+      const read = readEvents(sent)
+      if (read.events.length !== 1) return { sent, line: null, code: 'NOT_ONE' }
+      const { verdicts } = await collect({ tenant, ...read })
       const [{ code }] = verdicts
       return { sent, line: code === null ? lines.pop()! : null, code }
     } catch (error) {

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { createEnricher } from '#gateway/collect/enrich.ts'
-import { createLineWriter } from '#gateway/collect/event-line.ts'
+import { createLineWriter } from '#gateway/collect/line-writer.ts'
 import { openGeoIp } from '#infra/geoip/geoip.ts'
 import type { ClientEvent } from '#schema/event.ts'
 import { createShop } from '#scripts/demo/shop.ts'
@@ -17,7 +17,7 @@ const sourceOf = ({ sessionId = '' }: ClientEvent): string =>
 
 /** Writes EventLine JSON as the gateway does: enriched, without addresses. */
 const createDoor = async () => {
-  const enrich = createEnricher({ geoip: await openGeoIp() })('live', {})
+  const enrich = createEnricher({ geoip: await openGeoIp() })('live', {}).value
   return (events: readonly ClientEvent[], receivedAt: number): string[] => {
     const writers = Map.groupBy(events, sourceOf)
     return [...writers].flatMap(([source, group]) => {
@@ -25,7 +25,7 @@ const createDoor = async () => {
       return group.map((sent) => {
         const event = { ...sent }
         const enrichment = enrich(event)
-        return write(event, JSON.stringify(event), Date.parse(event.time!), 1, enrichment)
+        return write(event, JSON.stringify(event), { time: Date.parse(event.time!), weight: 1, schema: 1, enrichment })
       })
     })
   }

@@ -64,7 +64,7 @@ const runClient = async (world: World, cluster: Cluster, name: string, sent: Sen
   const former: ClientEvent[] = []
   let number = 0
 
-  const post = async (events: ClientEvent[]): Promise<EventVerdict[]> => {
+  const post = async (events: ClientEvent[]): Promise<readonly EventVerdict[]> => {
     const gateway = random.pick(cluster.gateways).current()
     if (!gateway.serving()) throw new Error('connection refused')
     const { collector } = await gateway.services

@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client'
 import { createCollector } from '#gateway/collect/collector.ts'
 import { createCollectMetrics } from '#gateway/collect/metrics.ts'
+import { createSchemaCheck } from '#gateway/collect/schema-check.ts'
 import { createLiveView } from '#gateway/live/live-view.ts'
 import { createMetricReader } from '#gateway/live/metric-reader.ts'
 import { createMetricAdmin } from '#gateway/metrics/metric-admin.ts'
@@ -57,7 +58,7 @@ const compose = async (world: World, name: string, { broker, logger }: Spawned) 
     clock,
     metrics: createCollectMetrics(new Registry()),
     intake: { note: () => undefined },
-    checkSchema: () => 0,
+    checkSchema: createSchemaCheck([]),
     partitions,
     processId: name,
   })

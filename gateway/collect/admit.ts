@@ -1,0 +1,88 @@
+import type { SpanContext } from '@opentelemetry/api'
+import { type ClientEvent, eventKey } from '#schema/event.ts'
+import { partitionOf } from '#schema/hash.ts'
+import { LIMITS } from '#schema/limits.ts'
+import { Admitted, type Placed } from './admitted.ts'
+import type { Enricher, Enrichment } from './enrich.ts'
+import { createLineWriter } from './line-writer.ts'
+import type { OpenFrames } from './open-frames.ts'
+import { parseEvent } from './parse.ts'
+import { createPlainDoor } from './plain/door.ts'
+import { FIELD, PlainEvents } from './plain/events.ts'
+import type { SentEvents } from './read-events.ts'
+import { NOT_TAKEN, tooLarge } from './receipt.ts'
+import type { SchemaCheck } from './schema-check.ts'
+import { isProblem, readId, validate } from './validate.ts'
+import type { EventProblem } from './verdict.ts'
+
+/** What every event passes on its way into a frame. */
+export interface Door {
+  enricher: Enricher
+  checkSchema: SchemaCheck
+  frames: Pick<OpenFrames, 'add'>
+  partitions: number
+}
+
+/** A request whose source is known to be one. */
+export interface CheckedRequest extends SentEvents {
+  tenant: string
+  source: string
+  /** Milliseconds since 1970. */
+  receivedAt: number
+  address?: string
+  userAgent?: string
+  trace?: SpanContext
+}
+
+/** Puts the events of a request into frames: plain ones as they stand in its body, the others after they were parsed. */
+export const admit = (door: Door, request: CheckedRequest): Admitted => {
+  const { events, problems } = request
+  const enrich = door.enricher(request.source, request)
+  const admitValue = createValueDoor(door, request, enrich.value)
+  if (events instanceof PlainEvents)
+    return admitPlain(events, createPlainDoor(door, request, events, enrich.plain), admitValue)
+  const admitted = new Admitted(() => '')
+  for (const [index, value] of events.entries()) admitted.add(admitValue(value, problems?.get(index)))
+  return admitted
+}
+
+const admitPlain = (
+  events: PlainEvents,
+  admitPlainEvent: ReturnType<typeof createPlainDoor>,
+  admitValue: ReturnType<typeof createValueDoor>,
+): Admitted => {
+  const admitted = new Admitted((index) => events.text(index, FIELD.id))
+  for (let index = 0; index < events.length; index++) {
+    const taken = admitPlainEvent(index)
+    if (taken === null) {
+      const { value, problem } = parseEvent(events.text(index, FIELD.event))
+      admitted.add(admitValue(value, problem))
+    } else if (typeof taken === 'string') admitted.refuse(NOT_TAKEN[taken])
+    else admitted.take(taken)
+  }
+  return admitted
+}
+
+/** Checks one value after the other and writes what is an event. */
+const createValueDoor = (
+  { checkSchema, frames, partitions }: Door,
+  request: CheckedRequest,
+  enrich: (event: ClientEvent) => Enrichment,
+) => {
+  const { tenant, receivedAt, trace } = request
+  const writeLine = createLineWriter(request)
+  return (value: unknown, problem: EventProblem | undefined): Placed => {
+    const validated = problem ?? validate(value, receivedAt, checkSchema)
+    if (isProblem(validated)) return { id: readId(value), problem: validated }
+    const { event, time, schema } = validated
+    const { id } = event
+    const enrichment = enrich(event)
+    const text = JSON.stringify(event)
+    const bytes = Buffer.byteLength(text)
+    if (bytes > LIMITS.eventBytes) return { id, problem: tooLarge(bytes) }
+    const partition = partitionOf(tenant, eventKey(event), partitions)
+    const line = writeLine(event, text, { time, weight: 1, schema, enrichment })
+    const ticket = frames.add({ partition, tenant, receivedAt, line, trace })
+    return typeof ticket === 'string' ? { id, problem: NOT_TAKEN[ticket] } : { id, ticket }
+  }
+}
