@@ -59,6 +59,8 @@ export const createErrorMask =
     })
   }
 
+export type ErrorMask = ReturnType<typeof createErrorMask>
+
 /** The error as it travels: without what was meant for the HTTP layer. */
 export const withoutInternals = (error: GraphQLError) => {
   const { http: _http, ...extensions } = error.extensions

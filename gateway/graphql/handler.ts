@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { Tracer } from '@opentelemetry/api'
 import type { Authenticate } from '#gateway/auth.ts'
 import type { GraphqlServices } from './context.ts'
-import type { ErrorLog } from './errors.ts'
+import { createErrorMask, type ErrorLog } from './errors.ts'
 import { createHttpTransport, type ScannedBody } from './http-transport.ts'
 import { createSchema } from './schema.ts'
 import { createWebSocketTransport } from './websocket-transport.ts'
@@ -23,7 +23,7 @@ export interface GraphqlHandlerOptions {
  */
 export const createGraphqlHandler = ({ services, authenticate, log, keepAliveMs, tracer }: GraphqlHandlerOptions) => {
   const server = createGraphqlServer(createSchema(), log)
-  const http = createHttpTransport({ server, services, authenticate })
+  const http = createHttpTransport({ server, services, authenticate, mask: createErrorMask(log) })
   const webSocket = createWebSocketTransport({ server, services, authenticate, log, keepAliveMs, tracer })
   let closing: Promise<void> | undefined
   return {

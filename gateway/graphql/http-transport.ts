@@ -6,6 +6,8 @@ import type { GraphqlProblems } from '#gateway/collect/graphql-problems.ts'
 import { traceOf } from '#gateway/request-span.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { GraphqlContext, GraphqlServices, RequestOrigin } from './context.ts'
+import { createDirectTransport } from './direct-transport.ts'
+import type { ErrorMask } from './errors.ts'
 import type { GraphqlServer } from './yoga.ts'
 
 export const NO_PROBLEMS: GraphqlProblems = { request: null, elements: new Map() }
@@ -51,10 +53,12 @@ interface HttpTransportOptions {
   server: GraphqlServer
   services: GraphqlServices
   authenticate: Authenticate
+  mask: ErrorMask
 }
 
 /** GraphQL over HTTP and SSE. Rejects with MillraceError for what comes before GraphQL: keys, and broken text. */
-export const createHttpTransport = ({ server, services, authenticate }: HttpTransportOptions) => {
+export const createHttpTransport = ({ server, services, authenticate, mask }: HttpTransportOptions) => {
+  const answerDirectly = createDirectTransport({ server, mask })
   const streams = new Set<AbortController>()
 
   const contextOf = (request: IncomingMessage, body: ScannedBody | null): GraphqlContext => {
@@ -72,6 +76,7 @@ export const createHttpTransport = ({ server, services, authenticate }: HttpTran
     const { method = 'GET' } = request
     // Browsers ask before they send a key.
     const context = method === 'OPTIONS' ? ({} as GraphqlContext) : contextOf(request, body)
+    if (method === 'POST' && body && (await answerDirectly(request, response, body.text, context))) return
     const gone = new AbortController()
     const leave = (): void => gone.abort()
     response.once('close', leave)

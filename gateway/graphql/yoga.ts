@@ -1,6 +1,7 @@
 import type { DocumentNode, GraphQLError, GraphQLSchema } from 'graphql'
 import { createYoga } from 'graphql-yoga'
 import type { GraphqlContext } from './context.ts'
+import { GRAPHQL_CORS } from './cors.ts'
 import { createDocumentCache } from './document-cache.ts'
 import { createErrorMask, type ErrorLog } from './errors.ts'
 import { useDocumentLimits } from './use-document-limits.ts'
@@ -19,17 +20,13 @@ export const createGraphqlServer = (schema: GraphQLSchema, log: ErrorLog) =>
     },
     batching: false,
     multipart: false,
+    // The body was read within the limit of a request.
+    maxRequestBodySize: false,
     graphiql: false,
     landingPage: false,
     // The error mask writes what is worth a line.
     logging: false,
-    cors: {
-      origin: '*',
-      credentials: false,
-      methods: ['GET', 'POST', 'OPTIONS'],
-      allowedHeaders: ['authorization', 'content-type', 'traceparent', 'tracestate'],
-      maxAge: 86_400,
-    },
+    cors: GRAPHQL_CORS,
   })
 
 export type GraphqlServer = ReturnType<typeof createGraphqlServer>

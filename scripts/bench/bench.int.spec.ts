@@ -81,6 +81,14 @@ it('measures what a Kafka consumer gets', () => {
   expect(tail).toMatchObject({ records: 3, p50Ms: expect.any(Number), p99Ms: expect.any(Number) })
 })
 
+it('measures what an event costs the gateway by GraphQL', () => {
+  const { code, stdout, stderr } = run('graphql', '--rounds=1', '--seconds=1', '--connections=4')
+  expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('trackEvents 200') })
+  const { requestUs, singlePerSecond } = JSON.parse(stdout)
+  expect(Object.keys(requestUs)).toHaveLength(6)
+  expect(singlePerSecond).toBe(Math.round(1e6 / requestUs['trackEvents 1']))
+})
+
 it('says what there is to measure, and refuses what there is not', () => {
   expect(run('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('event-status: ') })
   expect(run('nothing')).toMatchObject({ code: 2, stderr: expect.stringContaining('event-status') })

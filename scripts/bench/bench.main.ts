@@ -11,6 +11,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   kafka: async () => (await import('./kafka.ts')).kafkaBench,
   'event-status': async () => (await import('./event-status.ts')).eventStatusBench,
   druid: async () => (await import('./druid/druid.ts')).druidBench,
+  graphql: async () => (await import('./gateway/graphql.ts')).graphqlBench,
 }
 const JSON_ONLY = { json: { help: 'print nothing but the JSON line' } }
 

@@ -6,7 +6,7 @@ import { startDruid, stopDruid } from '#infra/druid/local/start.ts'
 import { createManagement, type Management } from '#infra/druid/management.ts'
 import { renderTable } from '#scripts/lib/table.ts'
 import type { Bench } from '../bench.ts'
-import { cpuSecondsOf } from './cpu.ts'
+import { cpuSecondsOf } from '../cpu.ts'
 import { type Growth, measureGrowth } from './growth.ts'
 import { measureLatency } from './latency.ts'
 
