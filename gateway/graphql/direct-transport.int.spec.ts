@@ -187,7 +187,7 @@ test('a client that leaves before its answer harms nobody', async () => {
     async collect() {
       asked.resolve()
       await answered.promise
-      return { accepted: 0, shed: 0, rejected: 0, verdicts: [] }
+      return { accepted: 0, shed: 0, rejected: 0, refused: [], verdicts: [] }
     },
   }
   const leave = new AbortController()
