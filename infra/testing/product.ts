@@ -31,6 +31,8 @@ export interface ProductOptions {
   flags?: string[]
   /** Default: a fresh one, removed at the end. A given one is kept. */
   dataDir?: string
+  /** Variables beside those of this process. */
+  env?: Record<string, string>
 }
 
 const MAIN = fileURLToPath(new URL('../compose/start.main.ts', import.meta.url))
@@ -70,12 +72,13 @@ const collectOutput = (child: ChildProcess) => {
 }
 
 /** Starts it and waits until it is ready. Whatever happens, dispose leaves no process and no folder behind. */
-export const startProduct = async ({ flags = [], dataDir: given }: ProductOptions = {}): Promise<TestProduct> => {
+export const startProduct = async ({ flags = [], dataDir: given, env }: ProductOptions = {}): Promise<TestProduct> => {
   const dataDir = given ?? (await mkdtemp(join(tmpdir(), 'millrace-product-')))
   // Whatever the machine has: tests say when they want more of one.
   const defaults = ['--port=0', '--nats-port=0', '--grpc-port=0', '--gateways=1', '--processors=1']
   const child = spawn(process.execPath, [MAIN, `--data=${dataDir}`, ...defaults, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
   })
   const output = collectOutput(child)
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))

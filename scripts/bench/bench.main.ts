@@ -3,6 +3,7 @@ import type { Bench } from './bench.ts'
 
 /** Loaded when they are asked for. */
 const BENCHES: Record<string, () => Promise<Bench>> = {
+  e2e: async () => (await import('./e2e/e2e.ts')).e2eBench,
   processor: async () => (await import('./processor/processor.ts')).processorBench,
   takeover: async () => (await import('./takeover/takeover.ts')).takeoverBench,
   windows: async () => (await import('./windows.ts')).windowsBench,

@@ -1,5 +1,5 @@
 import { Agent, request } from 'node:http'
-import { cpuSecondsOf } from '../cpu.ts'
+import { cpuSecondsOf } from '#scripts/lib/usage.ts'
 
 /** One kind of request, as it goes over the wire. */
 export interface Post {
