@@ -15,6 +15,7 @@ import type { KeyRecord } from '#schema/keys.ts'
 import type { Received } from '#schema/ledger.ts'
 import type { MetricDefinition, MetricRecord } from '#schema/metric.ts'
 import type { PartitionReport, StorageReport } from '#schema/report.ts'
+import type { PartitionShedding } from '#schema/shedding.ts'
 import type { TraceHeaders } from '#schema/trace.ts'
 
 export type { OlapReader } from '#schema/olap.ts'
@@ -98,6 +99,13 @@ export interface Reports {
   refused(partition: number, now: number): string | undefined
   storage(): StorageReport | undefined
   onReport(listener: () => void): () => void
+}
+
+/** What the owners of partitions have gateways shed; kept up to date by a watch. */
+export interface SheddingReader {
+  /** The newest of each partition of which anything was decided. */
+  decisions(): PartitionShedding[]
+  onDecision(listener: (decision: PartitionShedding) => void): () => void
 }
 
 /** Copies of events that stand in the logs behind what the store holds. */

@@ -150,6 +150,8 @@ const SETTINGS = {
   demo: flag('send the believable traffic of a shop'),
   highEvents: eventNames('events that go first under pressure and are never shed, beside conversion'),
   lowEvents: eventNames('events of which only a share is kept when processors fall behind, beside ping'),
+  shedLagMs: ms(5_000, 100, 86_400_000, 'a partition that is farther behind keeps only a share of low events'),
+  shedCalmMs: ms(10_000, 100, 86_400_000, 'the share rises when it was less than half as far behind for so long'),
   checkpointMs: ms(150, 10, 10_000, 'time between checkpoints'),
   idleMs: ms(10_000, 100, 86_400_000, 'a source without events for so long holds no window back'),
   importIdleMs: ms(120_000, 100, 86_400_000, 'the same for imports and replays'),

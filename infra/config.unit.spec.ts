@@ -19,6 +19,8 @@ test('defaults hold when nothing is said', () => {
     demo: false,
     highEvents: [],
     lowEvents: [],
+    shedLagMs: 5_000,
+    shedCalmMs: 10_000,
     checkpointMs: 150,
     idleMs: 10_000,
     importIdleMs: 120_000,

@@ -16,6 +16,7 @@ import type { ControlRecord, LogMessage, Marker } from '#schema/frame.ts'
 import type { Received, Settled } from '#schema/ledger.ts'
 import type { Hole, LogPositions, OlapOperator, OlapReader, Positions } from '#schema/olap.ts'
 import type { PartitionReport } from '#schema/report.ts'
+import type { PartitionShedding } from '#schema/shedding.ts'
 import type { TraceHeaders } from '#schema/trace.ts'
 
 /** What the cores ask of a logger; pino has it. */
@@ -97,6 +98,17 @@ export interface ReportExchange {
   publish(report: PartitionReport): void
   /** The newest report of every partition that was heard of. */
   partitions(): PartitionReport[]
+}
+
+/** What gateways are to shed, by partition. */
+export interface SheddingBook {
+  /** The newest decision that was heard of, whoever made it. */
+  last(partition: number): PartitionShedding | undefined
+  /**
+   * Stores a decision, of which every gateway hears; changes nothing where an owner of a higher epoch has decided. Rejects
+   * when nobody knows whether it is stored.
+   */
+  publish(decision: PartitionShedding): Promise<void>
 }
 
 /** Another owner has taken the partition: stop at once, write nothing more. */

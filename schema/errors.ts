@@ -50,7 +50,8 @@ export const VERDICT_STATUS: Record<VerdictCode, number> = {
   EVENT_TOO_LARGE: 413,
   TOO_DEEP: 400,
   MALFORMED: 400,
-  SHED: 429,
+  // Not 429: nothing is to be sent again.
+  SHED: 200,
   OVERLOADED: 429,
 }
 

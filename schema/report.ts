@@ -14,11 +14,22 @@ export interface PartitionReport {
   pendingEvents: number
   /** Age of the oldest message that is not settled; 0 when there is none. */
   lagSeconds: number
+  /** Absent: of a processor that did not tell yet. */
+  load?: PartitionLoad
   clocks: ClockReport[]
   /** Clocks that found no room in this report: what was said of them before holds, and the next reports bring them. */
   omitted?: number
   /** The owner's clock, milliseconds since 1970. */
   at: number
+}
+
+/** What load shedding is decided by. */
+export interface PartitionLoad {
+  /** How far the partition is behind: the time that what is pending takes at the present rate, and at most lagSeconds. */
+  behindSeconds: number
+  /** Events that are read, and that arrive in the log. */
+  eventsPerSecond: number
+  arrivingPerSecond: number
 }
 
 /** A clock, and for people why it stands where it stands. */

@@ -37,6 +37,8 @@ export const BUCKETS = {
   leases: 'leases',
   /** Key `partition-<p>`: ArchivePosition. */
   archive: 'archive',
+  /** Key `partition-<p>`: PartitionShedding. */
+  shedding: 'shedding',
 } as const
 
 /** Core NATS subjects of reports (nothing durable hangs on them). */

@@ -2,6 +2,7 @@ import type { SpanContext } from '@opentelemetry/api'
 import { type ClientEvent, eventKey } from '#schema/event.ts'
 import { partitionOf } from '#schema/hash.ts'
 import { LIMITS } from '#schema/limits.ts'
+import type { Shed } from '../shedding/shed.ts'
 import { Admitted, type Placed } from './admitted.ts'
 import type { Enricher, Enrichment } from './enrich.ts'
 import { createLineWriter } from './line-writer.ts'
@@ -9,6 +10,7 @@ import type { OpenFrames } from './open-frames.ts'
 import { parseEvent } from './parse.ts'
 import { createPlainDoor } from './plain/door.ts'
 import { FIELD, PlainEvents } from './plain/events.ts'
+import type { PriorityOf } from './priority.ts'
 import type { SentEvents } from './read-events.ts'
 import { NOT_TAKEN, tooLarge } from './receipt.ts'
 import type { SchemaCheck } from './schema-check.ts'
@@ -21,6 +23,13 @@ export interface Door {
   checkSchema: SchemaCheck
   frames: Pick<OpenFrames, 'add'>
   partitions: number
+  /** What is kept of events of low priority; none: all of them. */
+  shedding?: Shedding
+}
+
+interface Shedding {
+  shed: Pick<Shed, 'weightOf'>
+  priorityOf: PriorityOf
 }
 
 /** A request whose source is known to be one. */
@@ -65,7 +74,7 @@ const admitPlain = (
 
 /** Checks one value after the other and writes what is an event. */
 const createValueDoor = (
-  { checkSchema, frames, partitions }: Door,
+  { checkSchema, frames, partitions, shedding }: Door,
   request: CheckedRequest,
   enrich: (event: ClientEvent) => Enrichment,
 ) => {
@@ -80,8 +89,11 @@ const createValueDoor = (
     const text = JSON.stringify(event)
     const bytes = Buffer.byteLength(text)
     if (bytes > LIMITS.eventBytes) return { id, problem: tooLarge(bytes) }
-    const partition = partitionOf(tenant, eventKey(event), partitions)
-    const line = writeLine(event, text, { time, weight: 1, schema, enrichment })
+    const key = eventKey(event)
+    const partition = partitionOf(tenant, key, partitions)
+    const weight = shedding?.shed.weightOf(tenant, partition, key, shedding.priorityOf(tenant, event.name)) ?? 1
+    if (weight === 0) return { id, problem: NOT_TAKEN.SHED }
+    const line = writeLine(event, text, { time, weight, schema, enrichment })
     const ticket = frames.add({ partition, tenant, receivedAt, line, trace })
     return typeof ticket === 'string' ? { id, problem: NOT_TAKEN[ticket] } : { id, ticket }
   }

@@ -4,7 +4,7 @@ import { LIVE_SOURCE } from '#schema/event.ts'
 import { SOURCE_PATTERN } from '#schema/event-line.ts'
 import { LIMITS } from '#schema/limits.ts'
 import type { GeoIp, LogWriter, WallClock } from '../ports.ts'
-import { admit } from './admit.ts'
+import { admit, type Door } from './admit.ts'
 import { createEnricher } from './enrich.ts'
 import type { CollectMetrics } from './metrics.ts'
 import { createOpenFrames, type OpenFramesDependencies } from './open-frames.ts'
@@ -32,6 +32,7 @@ export interface CollectorDependencies {
   /** Told of what became of the events of every request. */
   intake: { note(accepted: number, refused: readonly VerdictCode[]): void }
   checkSchema: SchemaCheck
+  shedding?: Door['shedding']
   partitions: number
   /** Distinguishes the message ids of this process from all others'. */
   processId: string
@@ -42,11 +43,11 @@ export interface CollectorDependencies {
 
 /** The way in: from what a client sent to the receipt that says which events are on disk. */
 export const createCollector = (dependencies: CollectorDependencies) => {
-  const { log, clock, metrics, intake, partitions, processId, checkSchema, tracer } = dependencies
+  const { log, clock, metrics, intake, partitions, processId, checkSchema, shedding, tracer } = dependencies
   const enricher = createEnricher({ geoip: dependencies.geoip })
   const frames = createOpenFrames({ log, metrics, partitions, processId, tracer, ...dependencies.frames })
 
-  const door = { enricher, checkSchema, frames, partitions }
+  const door = { enricher, checkSchema, frames, partitions, shedding }
 
   /**
    * Takes events in; answers when every accepted one is on disk. Rejects with BAD_INPUT (the source's name),

@@ -5,16 +5,22 @@ import { BUILTIN_SCHEMAS } from '#schema/builtin-schemas.ts'
 import { partitionOf } from '#schema/hash.ts'
 import { createIntake } from '../indicators/intake.ts'
 import type { OutgoingFrame } from '../ports.ts'
+import type { Shed } from '../shedding/shed.ts'
 import { createFakeGeoIp, createMemoryLog } from '../testing/fakes.ts'
-import { createCollector } from './collector.ts'
+import { type CollectorDependencies, createCollector } from './collector.ts'
 import { createCollectMetrics } from './metrics.ts'
 import type { OpenFramesDependencies } from './open-frames.ts'
+import { createPriorities } from './priority.ts'
 import { createSchemaCheck } from './schema-check.ts'
 
 const NOW = Date.UTC(2026, 5, 1, 12)
 const checkSchema = createSchemaCheck(BUILTIN_SCHEMAS)
 
-const setUp = (answer?: (frame: OutgoingFrame) => Promise<void>, frames: Partial<OpenFramesDependencies> = {}) => {
+const setUp = (
+  answer?: (frame: OutgoingFrame) => Promise<void>,
+  frames: Partial<OpenFramesDependencies> = {},
+  shedding?: CollectorDependencies['shedding'],
+) => {
   const memory = createMemoryLog(answer)
   const metrics = createCollectMetrics(new Registry())
   const intake = createIntake(() => 0)
@@ -25,6 +31,7 @@ const setUp = (answer?: (frame: OutgoingFrame) => Promise<void>, frames: Partial
     metrics,
     intake,
     checkSchema,
+    shedding,
     partitions: 8,
     processId: 'test',
     frames,
@@ -240,5 +247,51 @@ describe('refused events', () => {
     expect((await send([event('a'), large])).rejected).toBe(1)
     await expect(send([large, 'no event'])).rejects.toMatchObject({ code: 'OVERLOADED' })
     expect(await counted()).toBe(0)
+  })
+})
+
+describe('under load shedding', () => {
+  /** Of LOW events only sessions that begin with k are kept, each for four. */
+  const shed: Shed['weightOf'] = (_tenant, _partition, key, priority) => {
+    if (priority !== 'LOW') return 1
+    return key.startsWith('k') ? 4 : 0
+  }
+  const priorityOf = createPriorities({ schemas: BUILTIN_SCHEMAS, high: [], low: [] })
+  const shedding = { shed: { weightOf: shed }, priorityOf }
+
+  it('an event is kept with its weight, or shed for good; the ledger and the drop rate are told', async () => {
+    const { send, lines, frames, intake, collector } = setUp(undefined, {}, shedding)
+    const receipt = await send([
+      event('1', { name: 'ping', sessionId: 'kept' }),
+      event('2', { name: 'ping', sessionId: 'lost' }),
+      event('3', { name: 'page_view', sessionId: 'lost' }),
+      event('4', { name: 'conversion', sessionId: 'lost' }),
+      event('5', { name: 'ping', sessionId: 'lost', time: '1999-01-01T00:00:00Z' }),
+    ])
+    expect([receipt.accepted, receipt.shed, receipt.rejected]).toEqual([3, 1, 1])
+    expect(receipt.verdicts.map(({ status, code, retryable }) => [status, code, retryable])).toEqual([
+      ['ACCEPTED', null, false],
+      ['SHED', 'SHED', false],
+      ['ACCEPTED', null, false],
+      ['ACCEPTED', null, false],
+      ['REJECTED', 'TIME_OUT_OF_RANGE', false],
+    ])
+    const weights = lines().map(({ e, weight }) => [e.id, weight])
+    expect(weights.sort()).toEqual([
+      ['1', 4],
+      ['3', 1],
+      ['4', 1],
+    ])
+    expect(intake.dropRate()).toBe(0.2)
+    await collector.drain(1_000)
+    const received = frames.flatMap((frame) => frame.received ?? [])
+    expect(received.reduce((sum, one) => sum + one.shed, 0)).toBe(1)
+    expect(received.reduce((sum, one) => sum + one.rejected, 0)).toBe(1)
+  })
+
+  it('a request of which all was shed is answered, and not to be sent again', async () => {
+    const { send } = setUp(undefined, {}, shedding)
+    const receipt = await send([event('2', { name: 'ping', sessionId: 'lost' })])
+    expect(receipt).toMatchObject({ accepted: 0, shed: 1, rejected: 0 })
   })
 })

@@ -2,7 +2,7 @@ import { MillraceError } from '#schema/errors.ts'
 import { LIMITS } from '#schema/limits.ts'
 import type { Admitted } from './admitted.ts'
 import type { NotTaken } from './open-frames.ts'
-import type { EventProblem, EventVerdict, Receipt } from './verdict.ts'
+import type { EventProblem, EventVerdict, Receipt, VerdictStatus } from './verdict.ts'
 
 /** When to try again after the log was away or too much was waiting. */
 const RETRY_AFTER_MS = 1_000
@@ -11,6 +11,13 @@ export const tooLarge = (bytes: number): EventProblem => ({
   code: 'EVENT_TOO_LARGE',
   message: `expected at most ${LIMITS.eventBytes} bytes of JSON, found ${bytes}. Send less in properties and context.`,
 })
+
+/** Final: what was kept stands for it. */
+const SHED: EventProblem = {
+  code: 'SHED',
+  message:
+    'expected less than processors can take, more came: of events of low priority only a share of all sessions is kept, and stands for the others. Do not send it again; give events that must count a higher priority.',
+}
 
 const FULL: EventProblem = {
   code: 'OVERLOADED',
@@ -25,7 +32,7 @@ export const AWAY: EventProblem = {
   retryAfterMs: RETRY_AFTER_MS,
 }
 
-export const NOT_TAKEN: Record<NotTaken, EventProblem> = { FULL, CLOSED: AWAY }
+export const NOT_TAKEN: Record<NotTaken | 'SHED', EventProblem> = { FULL, CLOSED: AWAY, SHED }
 
 /**
  * What the client is told once all frames are settled. Throws OVERLOADED or UNAVAILABLE when nothing was taken and trying
@@ -37,10 +44,11 @@ export const toReceipt = (admitted: Admitted): Receipt => {
   if (accepted === 0) refuseIfRetryable([...problems.values()])
   const verdict = (index: number): EventVerdict => toVerdict(index, admitted.id(index), problems.get(index) ?? null)
   const refused = [...problems.keys()].sort((a, b) => a - b).map(verdict)
+  const shed = refused.filter(({ status }) => status === 'SHED').length
   return {
     accepted,
-    shed: 0,
-    rejected: refused.length,
+    shed,
+    rejected: refused.length - shed,
     refused,
     get verdicts() {
       return Array.from({ length }, (_, index) => verdict(index))
@@ -67,10 +75,15 @@ const refuseIfRetryable = (problems: readonly EventProblem[]): void => {
   }
 }
 
+const statusOf = (problem: EventProblem | null): VerdictStatus => {
+  if (problem === null) return 'ACCEPTED'
+  return problem.code === 'SHED' ? 'SHED' : 'REJECTED'
+}
+
 const toVerdict = (index: number, id: string, problem: EventProblem | null): EventVerdict => ({
   index,
   id,
-  status: problem === null ? 'ACCEPTED' : 'REJECTED',
+  status: statusOf(problem),
   code: problem?.code ?? null,
   message: problem?.message ?? null,
   path: problem?.path ?? null,

@@ -12,7 +12,7 @@ export interface EventProblem {
   retryAfterMs?: number
 }
 
-type VerdictStatus = 'ACCEPTED' | 'SHED' | 'REJECTED'
+export type VerdictStatus = 'ACCEPTED' | 'SHED' | 'REJECTED'
 
 /** EventVerdict of the public contract. */
 export interface EventVerdict {

@@ -6,6 +6,7 @@ import type { LiveView } from '#gateway/live/live-view.ts'
 import type { MetricReader } from '#gateway/live/metric-reader.ts'
 import type { MetricAdmin } from '#gateway/metrics/metric-admin.ts'
 import type { MetricStore, OlapReader, Reports, WallClock } from '#gateway/ports.ts'
+import type { Shed } from '#gateway/shedding/shed.ts'
 import type { ReadEventStatus } from '#gateway/status/event-status.ts'
 import type { KeyRecord } from '#schema/keys.ts'
 import type { Kept } from '#schema/limits.ts'
@@ -29,6 +30,7 @@ export interface GraphqlServices {
   eventStatus: ReadEventStatus
   reports: Reports
   indicators: Indicators
+  shed: Pick<Shed, 'of'>
   clock: WallClock
   partitions: number
   tenantSettings: (tenant: string) => TenantSettings

@@ -39,11 +39,12 @@ const ADDED: ReadonlySet<string> = new Set([
   'PartitionStatus.holdsBack',
   'PipelineStatus.heldBackBy',
   'PipelineStatus.kept',
+  'PipelineStatus.shedding',
   'Metric.sessionGap',
   'MetricInput.sessionGap',
 ])
 
-const ADDED_TYPES: ReadonlySet<string> = new Set(['Correction', 'CorrectionConnection', 'KeptFor'])
+const ADDED_TYPES: ReadonlySet<string> = new Set(['Correction', 'CorrectionConnection', 'KeptFor', 'PartitionShedding'])
 
 const checkObject = (type: GraphQLNamedType, promised: GraphQLNamedType): void => {
   if (!isObjectType(type) || !isObjectType(promised)) return

@@ -288,6 +288,29 @@ test('the pipeline has the indicators, with the dead letters of the own tenant o
   expect(services.indicators.dlqAgeSeconds()).toBe(5)
 })
 
+test('the pipeline says what is shed of the tenant: where, in what share, since when and why', async () => {
+  const { ask, services } = await setUp()
+  const question = '{ pipeline { keptShare sheddingSince shedding { partition share since reason } } }'
+  services.shed = {
+    of: (tenant) => [
+      { tenant, partition: 0, share: 0.5, since: NOON, reason: '6.0 s behind' },
+      { tenant, partition: 1, share: 0.25, since: NOON - 5_000, reason: '9.0 s behind' },
+    ],
+  }
+  const { data } = await ask('READ', question)
+  expect(data.pipeline).toEqual({
+    keptShare: 0.375,
+    sheddingSince: '2026-01-01T11:59:55.000Z',
+    shedding: [
+      { partition: 0, share: 0.5, since: '2026-01-01T12:00:00.000Z', reason: '6.0 s behind' },
+      { partition: 1, share: 0.25, since: '2026-01-01T11:59:55.000Z', reason: '9.0 s behind' },
+    ],
+  })
+  services.shed = { of: () => [] }
+  const { data: after } = await ask('READ', question)
+  expect(after.pipeline).toEqual({ keptShare: 1, sheddingSince: null, shedding: [] })
+})
+
 test('the pipeline says how long things are kept', async () => {
   const { ask } = await setUp()
   const { data } = await ask('READ', '{ pipeline { kept { what hours } } }')

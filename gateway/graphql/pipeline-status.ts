@@ -1,4 +1,5 @@
 import { freshReports } from '#gateway/indicators/indicators.ts'
+import type { PartitionShare } from '#gateway/shedding/shed.ts'
 import { LIVE_SOURCE } from '#schema/event.ts'
 import type { Kept } from '#schema/limits.ts'
 import type { ClockReport } from '#schema/report.ts'
@@ -33,6 +34,7 @@ export interface PipelineStatus {
   dlqEventCount: number
   keptShare: number
   sheddingSince: number | null
+  shedding: PartitionShare[]
   durability: Durability
   kept: KeptFor[]
 }
@@ -98,6 +100,20 @@ const clocksOf = (tenant: string, services: GraphqlServices) => {
   }
 }
 
+/** Sessions are spread evenly over partitions, so what is kept of all is the mean of the shares. */
+const sheddingOf = (
+  tenant: string,
+  { shed, partitions }: GraphqlServices,
+): Pick<PipelineStatus, 'keptShare' | 'sheddingSince' | 'shedding'> => {
+  const shedding = shed.of(tenant)
+  const lost = shedding.reduce((sum, { share }) => sum + 1 - share, 0)
+  return {
+    keptShare: 1 - lost / partitions,
+    sheddingSince: shedding.length === 0 ? null : Math.min(...shedding.map(({ since }) => since)),
+    shedding,
+  }
+}
+
 const HOUR_MS = 3_600_000
 const WHAT: Record<keyof Kept, string> = {
   log: 'log',
@@ -125,8 +141,7 @@ export const pipelineStatus = (tenant: string, services: GraphqlServices): Pipel
     dashboardFreshnessLag: indicators.dashboardFreshnessLag(),
     eventDropRate: indicators.eventDropRate(),
     dlqEventCount: indicators.dlqEventCount(tenant) ?? 0,
-    keptShare: indicators.keptShare(),
-    sheddingSince: indicators.sheddingSince(),
+    ...sheddingOf(tenant, services),
     durability: durability(),
     kept: keptFor(services.kept),
   }

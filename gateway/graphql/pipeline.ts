@@ -1,4 +1,5 @@
 import { pulled } from '#gateway/live/pulled.ts'
+import type { PartitionShare } from '#gateway/shedding/shed.ts'
 import type { Builder } from './builder.ts'
 import type { GraphqlServices } from './context.ts'
 import { type KeptFor, type PartitionStatus, type PipelineStatus, pipelineStatus } from './pipeline-status.ts'
@@ -25,6 +26,17 @@ const addTypes = (builder: Builder) => {
     description:
       'what: a part of the log (log, settlements, aggregates, late_events), a table of the store, or the archive.',
     fields: (t) => ({ what: t.exposeString('what'), hours: t.exposeFloat('hours') }),
+  })
+  const shedding = builder.objectRef<PartitionShare>('PartitionShedding').implement({
+    description: 'A partition that is too far behind, of which less than all LOW events of the tenant are kept.',
+    fields: (t) => ({
+      partition: t.exposeInt('partition'),
+      share: t.exposeFloat('share', {
+        description: 'Share of the sessions whose LOW events are kept, each for 1/share.',
+      }),
+      since: t.expose('since', { type: 'DateTime' }),
+      reason: t.exposeString('reason', { description: 'In words, as it was when the share last fell.' }),
+    }),
   })
   return builder.objectRef<PipelineStatus>('PipelineStatus').implement({
     fields: (t) => ({
@@ -53,9 +65,14 @@ const addTypes = (builder: Builder) => {
         description: 'Dead letters of the tenant, as the store last said; 0 before it has said anything.',
       }),
       keptShare: t.exposeFloat('keptShare', {
-        description: 'Share of LOW events kept now; 1 when nothing is shed.',
+        description:
+          'Share of LOW events kept now; 1 when nothing is shed. The mean over all partitions, see shedding for each.',
       }),
       sheddingSince: t.expose('sheddingSince', { type: 'DateTime', nullable: true }),
+      shedding: t.expose('shedding', {
+        type: [shedding],
+        description: 'Partitions in which events of the tenant are shed now.',
+      }),
       durability: t.exposeString('durability', {
         description: 'durability: FSYNCED, or UNVERIFIED on a server that does not say so.',
       }),

@@ -89,6 +89,7 @@ export const fakeServices = async ({ paceMs = 0 } = {}) => {
     olap: olap.reader,
     eventStatus: async () => null,
     reports,
+    shed: { of: () => [] },
     indicators: createIndicators({ markers, intake: { dropRate: () => 0 }, reports, clock }),
     clock,
     partitions,

@@ -41,9 +41,6 @@ export const createIndicators = ({ markers, intake, reports, clock }: IndicatorO
       const said = reports.storage()
       return said ? Math.max(0, clock.now() - said.at) / 1_000 : null
     },
-    /** Nothing is shed yet. */
-    keptShare: (): number => 1,
-    sheddingSince: (): number | null => null,
   }
 }
 

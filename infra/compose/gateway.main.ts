@@ -4,6 +4,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client'
 import { createAuthenticator } from '#gateway/auth.ts'
 import { createCollector } from '#gateway/collect/collector.ts'
 import { createCollectMetrics } from '#gateway/collect/metrics.ts'
+import { createPriorities } from '#gateway/collect/priority.ts'
 import { createSchemaCheck } from '#gateway/collect/schema-check.ts'
 import { createPage } from '#gateway/dashboard/page.ts'
 import { createGraphqlHandler } from '#gateway/graphql/handler.ts'
@@ -14,7 +15,7 @@ import { createLiveView } from '#gateway/live/live-view.ts'
 import { createMetricReader } from '#gateway/live/metric-reader.ts'
 import { createPushSpans } from '#gateway/live/push-spans.ts'
 import { createMetricAdmin } from '#gateway/metrics/metric-admin.ts'
-import type { LogWriter } from '#gateway/ports.ts'
+import type { LogWriter, Reports } from '#gateway/ports.ts'
 import { createEventStatus } from '#gateway/status/event-status.ts'
 import { type Config, loadConfig } from '#infra/config.ts'
 import { openGeoIp } from '#infra/geoip/geoip.ts'
@@ -36,6 +37,7 @@ import { DEFAULT_LATENESS_HORIZON_MS, DEFAULT_OUT_OF_ORDERNESS_MS, type Kept } f
 import { createLogger, onStop, reportReady } from './child.ts'
 import { watchConnection } from './connection.ts'
 import { composeIndicators } from './indicators.ts'
+import { composeShedding } from './shedding.ts'
 
 /** Longer than the frames' deadline: what was taken is confirmed or refused before the process ends. */
 const DRAIN_MS = 12_000
@@ -56,6 +58,7 @@ const composeReading = async (
   deployment: Deployment,
   kept: Kept,
   log: LogWriter,
+  reports: Reports,
   logger: Logger,
   { isOn, tracer }: Tracing,
 ) => {
@@ -68,7 +71,6 @@ const composeReading = async (
   const stopCompleting = admin.keepComplete(COMPLETE_MS, (error) =>
     logger.warn({ error: String(error) }, 'a metric is not in every partition of the log yet; trying again'),
   )
-  const reports = createReports(nats.broker)
   const olap = createOlapClient(nats)
   const pushSpans = isOn ? createPushSpans(tracer, clock) : undefined
   const eventStatus = createEventStatus({ olap, tail: createEventTail(nats.broker), clock, keptMs: kept.rawEvents })
@@ -109,7 +111,6 @@ const composeReading = async (
     async close(): Promise<void> {
       stopCompleting()
       await view.close()
-      reports.stop()
       metrics.stop()
     },
   }
@@ -139,19 +140,23 @@ const main = async (config: Config): Promise<void> => {
   const log = createLogWriter(nats.broker)
   const { partitions } = deployment
   const intake = createIntake(() => performance.now())
+  const reports = createReports(nats.broker)
+  const priorityOf = createPriorities({ schemas: BUILTIN_SCHEMAS, high: config.highEvents, low: config.lowEvents })
+  const shedding = await composeShedding({ nats, deployment, reports, priorityOf, registry })
   const collector = createCollector({
     log,
     geoip: await openGeoIp(),
     clock: { now: Date.now },
     metrics: createCollectMetrics(registry),
     checkSchema: createSchemaCheck(BUILTIN_SCHEMAS),
+    shedding,
     intake,
     partitions,
     processId,
     tracer,
     frames: { onFailure: (partition, reason) => logger.warn({ partition, reason }, 'a frame was not confirmed') },
   })
-  const reading = await composeReading(nats, deployment, kept, log, logger, tracing)
+  const reading = await composeReading(nats, deployment, kept, log, reports, logger, tracing)
   const { indicators, stop: stopMarkers } = composeIndicators({
     ...reading.services,
     nats,
@@ -163,7 +168,13 @@ const main = async (config: Config): Promise<void> => {
   })
   const durability = await watchDurability(nats.nc, config.natsMonitorUrl, tellDurability(logger))
   const graphql = createGraphqlHandler({
-    services: { ...reading.services, indicators, collector, durability: () => durability.now().level },
+    services: {
+      ...reading.services,
+      indicators,
+      collector,
+      shed: shedding.shed,
+      durability: () => durability.now().level,
+    },
     authenticate,
     log: logger,
     tracer,
@@ -204,6 +215,8 @@ const main = async (config: Config): Promise<void> => {
     // Refusals whose receipts were under way when the frames were drained.
     await collector.drain(CLOSE_MS)
     await reading.close()
+    shedding.stop()
+    reports.stop()
     keys.stop()
     await nats.close()
     await tracing.stop()

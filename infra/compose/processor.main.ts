@@ -7,6 +7,7 @@ import { createLeases } from '#infra/nats/leases.ts'
 import { createPartitionLog } from '#infra/nats/log.ts'
 import { createReports, publishPartitionReport, publishRefusal } from '#infra/nats/reports.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
+import { createSheddingStore } from '#infra/nats/shedding.ts'
 import { createStateStore } from '#infra/nats/state.ts'
 import { STOP_TRACING_MS, startTracing } from '#infra/otel/tracing.ts'
 import { keptBy } from '#infra/retention.ts'
@@ -15,6 +16,7 @@ import { createProcessor } from '#processors/runtime/processor.ts'
 import { createTurns } from '#processors/runtime/turns.ts'
 import { startAdminServer } from './admin-server.ts'
 import { createLogger, onStop, reportReady, tellOperator } from './child.ts'
+import { createPartitionMetrics } from './partition-metrics.ts'
 
 const STOP_MS = 10_000
 const REFUSALS_MS = 1_000
@@ -58,6 +60,7 @@ const main = async (config: Config): Promise<void> => {
   const tracing = await startTracing({ endpoint, ratio, service: 'millrace-processor', instance: owner, logger })
   const leases = await createLeases(nats.broker, { owner, kind: 'processor', leaseMs: config.leaseMs })
   const reports = createReports(nats.broker)
+  const sheddingBook = await createSheddingStore(nats.broker)
   const metrics = createMetrics(registry)
   const seed = Uint32Array.from(deployment.hashSeed)
   const settings = {
@@ -87,7 +90,14 @@ const main = async (config: Config): Promise<void> => {
           onReady,
           log: createPartitionLog(nats.broker, partition),
           state: createStateStore(nats.broker, partition, kept),
-          reports: { publish: (report) => publishPartitionReport(nats.broker, report), partitions: reports.partitions },
+          shedding: { book: sheddingBook, settings: { shedLagMs: config.shedLagMs, calmMs: config.shedCalmMs } },
+          reports: {
+            publish(report) {
+              noteReport(report)
+              publishPartitionReport(nats.broker, report)
+            },
+            partitions: reports.partitions,
+          },
           seed,
           settings,
           clock: { now: Date.now, monotonic: () => performance.now() },
@@ -107,6 +117,7 @@ const main = async (config: Config): Promise<void> => {
       this.set(processor.owned().length)
     },
   })
+  const noteReport = createPartitionMetrics(registry, processor.owned, sheddingBook.last)
   // A processor that waits for partitions is ready: another one owns them.
   const admin = await startAdminServer(config.adminPort, config.host, registry, () =>
     nats.nc.isClosed()
@@ -120,6 +131,7 @@ const main = async (config: Config): Promise<void> => {
     clearInterval(refusals)
     await processor.stop()
     reports.stop()
+    sheddingBook.stop()
     await admin.close()
     await nats.close()
     await tracing.stop()

@@ -90,7 +90,7 @@ export const ensureDeployment = async (
         `start with --partitions ${deployment.partitions}, or replay the log into a new deployment.`,
     )
   }
-  for (const name of [BUCKETS.keys, BUCKETS.metrics, BUCKETS.leases, BUCKETS.archive]) {
+  for (const name of [BUCKETS.keys, BUCKETS.metrics, BUCKETS.leases, BUCKETS.archive, BUCKETS.shedding]) {
     await nats.kvm.create(name, { replicas, history: 1 })
   }
   for (let partition = 0; partition < partitions; partition++) {

@@ -27,3 +27,10 @@ export const createLag = () => {
     },
   }
 }
+
+/**
+ * How far a partition is behind: the time that what is pending takes at the rate at which events are read. The age of the
+ * oldest message says it too late, and too much where a burst is nearly worked off; but nothing is farther behind than it.
+ */
+export const secondsBehind = (lagSeconds: number, pendingEvents: number, perSecond: number): number =>
+  Math.min(lagSeconds, perSecond > 0 ? pendingEvents / perSecond : lagSeconds)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createLag } from './lag.ts'
+import { createLag, secondsBehind } from './lag.ts'
 
 test('it is the age of the oldest message that is not settled, until the checkpoint that settles it is committed', () => {
   const lag = createLag()
@@ -43,4 +43,11 @@ test('a broker whose clock is ahead gives no negative lag', () => {
   const lag = createLag()
   lag.read(2_000)
   expect(lag.seconds(0, 1_000)).toBe(0)
+})
+
+test('a partition is behind by what is pending at the present rate, and never by more than its oldest message', () => {
+  expect(secondsBehind(60, 5_000, 1_000)).toBe(5)
+  expect(secondsBehind(2, 5_000, 1_000)).toBe(2)
+  expect(secondsBehind(60, 0, 1_000)).toBe(0)
+  expect(secondsBehind(60, 5_000, 0)).toBe(60)
 })

@@ -6,7 +6,18 @@ import type { PartitionReport } from '#schema/report.ts'
 import { sliceRetention } from '#schema/slice-retention.ts'
 import { inSpan, NO_TRACER } from '#schema/spans.ts'
 import { writeTrace } from '#schema/trace.ts'
-import { Fenced, type Logger, LogHole, type PartitionLog, type ReportExchange, type StateStore } from '../ports.ts'
+import {
+  Fenced,
+  type Logger,
+  LogHole,
+  type PartitionLog,
+  type ReportExchange,
+  type SheddingBook,
+  type StateStore,
+} from '../ports.ts'
+import type { ShareSettings } from '../shedding/controller.ts'
+import { createLoadMeter } from '../shedding/load.ts'
+import { createShedder } from '../shedding/shedder.ts'
 import { PartitionFold } from '../windows/fold.ts'
 import type { IdleSettings } from '../windows/idle.ts'
 import { firstLiveMinute, type SourceClock } from '../windows/watermark.ts'
@@ -14,7 +25,7 @@ import { buildBatch } from './batch.ts'
 import { createCheckpointSpans } from './checkpoint-span.ts'
 import { createClockReports } from './clock-reports.ts'
 import { createCompaction } from './compaction.ts'
-import { createLag } from './lag.ts'
+import { createLag, secondsBehind } from './lag.ts'
 import { createMarks } from './marks.ts'
 import { restoreState } from './restore.ts'
 import { pause, Signal } from './signal.ts'
@@ -44,6 +55,8 @@ export interface OwnerDeps {
   log: PartitionLog
   state: StateStore
   reports: ReportExchange
+  /** What gateways shed when this partition falls behind; none: nothing. */
+  shedding?: { book: SheddingBook; settings: ShareSettings }
   seed: Hash128
   settings: IdleSettings & { checkpointMs: number }
   /** Milliseconds since 1970, and milliseconds of a clock that never jumps. */
@@ -124,6 +137,8 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
   const failed = new AbortController()
   const stopping = AbortSignal.any([signal, failed.signal])
   const lag = createLag()
+  const meter = createLoadMeter()
+  const shedder = deps.shedding && createShedder({ partition, owner: deps.owner, epoch, ...deps.shedding })
   const seen = { frames: 0, events: 0 }
   /** Of messages read since the last seal. */
   let pendingBytes = 0
@@ -217,6 +232,11 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
       const at = ticker.lastEventAt(one)
       return at === undefined ? undefined : Math.round(bootedAt + at)
     }
+    // What is not read yet is taken to be as full as what was.
+    const pendingEvents = fold.pendingEvents + Math.round((unread * seen.events) / Math.max(1, seen.frames))
+    const lagSeconds = lag.seconds(unread, clock.now())
+    const load = meter.look(clock.monotonic(), fold.tenants.values(), pendingEvents)
+    const behindSeconds = secondsBehind(lagSeconds, pendingEvents, load.perSecond)
     const message: PartitionReport = {
       partition,
       owner: deps.owner,
@@ -224,9 +244,9 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
       checkpoint: head.checkpoint,
       sequence: head.sequence,
       pendingFrames,
-      // What is not read yet is taken to be as full as what was.
-      pendingEvents: fold.pendingEvents + Math.round((unread * seen.events) / Math.max(1, seen.frames)),
-      lagSeconds: lag.seconds(unread, clock.now()),
+      pendingEvents,
+      lagSeconds,
+      load: { behindSeconds, eventsPerSecond: load.perSecond, arrivingPerSecond: load.arrivingPerSecond },
       ...clockReports.next(
         [...fold.tenants.values()].flatMap((tenant) => [...tenant.clocks.values()]),
         lastEventAt,
@@ -234,6 +254,8 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
       at: clock.now(),
     }
     deps.reports.publish(message)
+    const now = { now: clock.now(), monotonic: clock.monotonic() }
+    await shedder?.look({ load, behindSeconds, pendingEvents, ...now })
   }
 
   const tickLoop = async (): Promise<void> => {

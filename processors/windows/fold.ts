@@ -272,6 +272,8 @@ export class PartitionFold {
 
   private event(line: EventLine, message: LogMessage, index: number, touched: Set<SourceClock>): Outcome {
     const tenant = this.tenant(line.tenant)
+    tenant.read.events++
+    tenant.read.weight += line.weight
     const { latenessHorizonMs, outOfOrdernessMs } = tenant.settings
     const clock = tenant.clock(line.source)
     touched.add(clock)

@@ -12,6 +12,8 @@ import { SourceClock } from './watermark.ts'
 export class TenantFold {
   readonly name: string
   settings: TenantState
+  /** Events that were read, and what they stand for. */
+  readonly read = { events: 0, weight: 0 }
   readonly clocks = new Map<string, SourceClock>()
   readonly identities = new Map<string, IdentityTable>()
   readonly definitions = new Map<string, DefinitionState>()

@@ -39,7 +39,7 @@ const isAscii = (data: Uint8Array, start: number, end: number): boolean => {
  * be it odd or wrong, it answers null: it is parsed, and what is wrong with it is found that way.
  */
 export const createPlainDoor = (
-  { checkSchema, frames, partitions }: Door,
+  { checkSchema, frames, partitions, shedding }: Door,
   request: CheckedRequest,
   events: PlainEvents,
   enrich: (events: PlainEvents, event: number) => Enrichment,
@@ -60,17 +60,26 @@ export const createPlainDoor = (
       ? partitionOfAscii(tenant, data, start, end, partitions)
       : partitionOf(tenant, data.toString('utf8', start, end), partitions)
 
-  return (event: number): FrameTicket | NotTaken | null => {
+  const weightOf = (name: string, partition: number, start: number, end: number): number => {
+    // Texts are made of the keys only of those that may be shed.
+    if (shedding?.priorityOf(tenant, name) !== 'LOW') return 1
+    return shedding.shed.weightOf(tenant, partition, data.toString('utf8', start, end), 'LOW')
+  }
+
+  return (event: number): FrameTicket | NotTaken | 'SHED' | null => {
     if (!events.isPlain(event)) return null
-    const schema = schemaOf(texts.read(data, events.start(event, FIELD.name), events.end(event, FIELD.name)))
+    const name = texts.read(data, events.start(event, FIELD.name), events.end(event, FIELD.name))
+    const schema = schemaOf(name)
     if (schema === null || !schema.check(events, event)) return null
     const time = timeOf(event)
     // Also of NaN.
     if (!(time >= EARLIEST_TIME_MS && time <= latest)) return null
     const key = keyOf(events, event)
     const [start, end] = [events.start(event, key), events.end(event, key)]
-    const server = { time, weight: 1, schema: schema.version, enrichment: enrich(events, event) }
     const partition = partitionAt(start, end)
+    const weight = weightOf(name, partition, start, end)
+    if (weight === 0) return 'SHED'
+    const server = { time, weight, schema: schema.version, enrichment: enrich(events, event) }
     return frames.add({ partition, tenant, receivedAt, line: line.of(event, start, end, server), trace })
   }
 }

@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import { Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
-import { BUILTIN_SCHEMAS } from '#schema/builtin-schemas.ts'
+import { BUILTIN_SCHEMAS, type Priority } from '#schema/builtin-schemas.ts'
 import { MillraceError } from '#schema/errors.ts'
 import { createFakeGeoIp, createMemoryLog } from '../../testing/fakes.ts'
 import { createCollector } from '../collector.ts'
 import { createCollectMetrics } from '../metrics.ts'
 import { parseBody } from '../parse.ts'
+import { createPriorities } from '../priority.ts'
 import { readEvents, type SentEvents } from '../read-events.ts'
 import { createSchemaCheck } from '../schema-check.ts'
 import { PlainEvents, readPlain } from './events.ts'
@@ -15,6 +16,17 @@ const NOW = Date.UTC(2026, 5, 1, 12)
 const checkSchema = createSchemaCheck(BUILTIN_SCHEMAS)
 const metrics = createCollectMetrics(new Registry())
 const AGENT = 'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_9_1) AppleWebKit/537.36 Chrome/32.0.1700.77 Safari/537.36'
+
+/** Of LOW events only sessions whose name ends on an even figure are kept, each for two. */
+const shedding = {
+  shed: {
+    weightOf(_tenant: string, _partition: number, key: string, priority: Priority) {
+      if (priority !== 'LOW') return 1
+      return /[02468]$/.test(key) ? 2 : 0
+    },
+  },
+  priorityOf: createPriorities({ schemas: BUILTIN_SCHEMAS, high: [], low: [] }),
+}
 
 /** What a gateway makes of a body that is read in this way: its receipt or error, and its lines by partition. */
 const collect = async (read: (body: Buffer) => SentEvents, body: Buffer) => {
@@ -26,6 +38,7 @@ const collect = async (read: (body: Buffer) => SentEvents, body: Buffer) => {
     metrics,
     intake: { note: () => undefined },
     checkSchema,
+    shedding,
     partitions: 4,
     processId: 'test',
   })
@@ -105,6 +118,23 @@ describe('plain events', () => {
     const body = Buffer.from(JSON.stringify(sent))
     expect(isPlain(body)).toBe(true)
     await expectSame(body)
+  })
+
+  it('under load shedding are kept by session with their weight, or shed, as those that are parsed', async () => {
+    const names = ['ping', 'page_view', 'conversion']
+    const body = linesOf(Array.from({ length: 42 }, (_, n) => event(n, { name: names[n % 3], properties: {} })))
+    expect(isPlain(body)).toBe(true)
+    await expectSame(body)
+    const { accepted, verdicts = [], frames = [] } = await collect(readEvents, body)
+    const shed = verdicts.filter(({ status }) => status === 'SHED')
+    expect([accepted, shed.length]).toEqual([36, 6])
+    // A frame without lines has the counts of what was shed.
+    const texts = frames.flatMap(({ lines }) => (lines === '' ? [] : lines.split('\n')))
+    expect(texts).toHaveLength(36)
+    for (const { key, weight, e } of texts.map((text) => JSON.parse(text))) {
+      expect([e.name, key, weight]).toEqual([e.name, key, e.name === 'ping' ? 2 : 1])
+      if (e.name === 'ping') expect(key).toMatch(/[02468]$/)
+    }
   })
 
   it.each<[string, string]>([
