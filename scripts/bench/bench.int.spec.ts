@@ -58,6 +58,17 @@ it('measures what an event costs the processor, by stage, in memory and through 
   expect(figures.bytesPerId).toBeGreaterThan(20)
 })
 
+it('measures what an event costs storage, in DuckDB and in the archive', () => {
+  const sizes = ['--events=2000', '--shop-rate=200', '--rounds=1', '--partitions=2']
+  const { code, stdout, stderr } = run('storage', ...sizes)
+  expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('DuckDB and archive') })
+  const { outcomes, storeUs, archiveUs, archiveBytes } = JSON.parse(stdout)
+  expect(outcomes.C + outcomes.D + outcomes.L).toBe(2_000)
+  for (const { threads } of [storeUs, archiveUs]) expect(Object.keys(threads)).toEqual(['js', 'v8', 'workers'])
+  expect(storeUs.median).toBeGreaterThan(0)
+  expect(archiveBytes).toBeGreaterThan(0)
+})
+
 it('measures that one of several processors dies, comes back and stops', () => {
   const sizes = ['--series=200', '--ids=400', '--partitions=3', '--processors=2', '--lease-ms=600', '--rounds=1']
   const { code, stdout, stderr } = run('takeover', ...sizes)

@@ -5,6 +5,7 @@ import type { Bench } from './bench.ts'
 const BENCHES: Record<string, () => Promise<Bench>> = {
   e2e: async () => (await import('./e2e/e2e.ts')).e2eBench,
   processor: async () => (await import('./processor/processor.ts')).processorBench,
+  storage: async () => (await import('./storage/storage.ts')).storageBench,
   takeover: async () => (await import('./takeover/takeover.ts')).takeoverBench,
   windows: async () => (await import('./windows.ts')).windowsBench,
   sessions: async () => (await import('./sessions.ts')).sessionsBench,

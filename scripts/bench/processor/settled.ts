@@ -8,6 +8,7 @@ const decoder = new TextDecoder()
 export const watchSettled = async (nats: Nats, partitions: number) => {
   let events = 0
   let checkpoints = 0
+  const outcomes = { C: 0, D: 0, L: 0, I: 0 }
   let changed: () => void = () => undefined
   const deliveries = await Promise.all(
     Array.from({ length: partitions }, (_, partition) =>
@@ -17,13 +18,21 @@ export const watchSettled = async (nats: Nats, partitions: number) => {
   const done = deliveries.map(async (delivery) => {
     for await (const { data } of delivery) {
       const { totals } = JSON.parse(decoder.decode(data)) as Settlement
-      for (const { C, D, L, I } of Object.values(totals)) events += C + D + L + I
+      for (const { C, D, L, I } of Object.values(totals)) {
+        events += C + D + L + I
+        outcomes.C += C
+        outcomes.D += D
+        outcomes.L += L
+        outcomes.I += I
+      }
       checkpoints++
       changed()
     }
   })
   return {
     checkpoints: () => checkpoints,
+    /** How many events counted, were duplicates, late, invalid. */
+    outcomes: () => ({ ...outcomes }),
     /** Resolves with how many there are once there are so many. */
     async reaches(count: number): Promise<number> {
       while (events < count) {
