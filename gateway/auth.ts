@@ -43,9 +43,12 @@ export const createAuthenticator = (keys: KeyStore) => {
 
 export type Authenticate = ReturnType<typeof createAuthenticator>
 
+/** Whether the key's kind has the right. */
+export const mayDo = ({ kind }: KeyRecord, right: Right): boolean => MAY[right].includes(kind)
+
 /** Throws FORBIDDEN when the key's kind does not have the right. */
 export const requireRight = (record: KeyRecord, right: Right): void => {
-  if (MAY[right].includes(record.kind)) return
+  if (mayDo(record, right)) return
   throw new MillraceError(
     'FORBIDDEN',
     `This needs a key of kind ${MAY[right].join(' or ')}, the key is of kind ${record.kind}. Use another key.`,

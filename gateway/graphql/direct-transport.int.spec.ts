@@ -1,40 +1,19 @@
-import { createServer, type IncomingMessage } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { readGraphqlBody } from '#gateway/http/graphql-body.ts'
 import { row } from '#gateway/live/testing.ts'
-import { MillraceError } from '#schema/errors.ts'
-import { createGraphqlHandler } from './handler.ts'
-import { authenticate, fakeServices } from './testing.ts'
+import { fakeServices } from './testing.ts'
+import { serveOverHttp } from './testing-http.ts'
 
 const NOON = 1_767_268_800_000
-const ACCEPTS = [undefined, '*/*', 'application/json', 'application/graphql-response+json, application/json;q=0.9']
-/** What yoga answers itself, in the same media type. */
-const YOGA = { undefined: '*/*;charset=utf-8', '*/*': '*/*;charset=utf-8' } as Record<string, string>
-const byYoga = (accept: string | undefined): string =>
-  YOGA[String(accept)] ?? accept!.replaceAll(/json(?=,|$)/g, 'json;charset=utf-8')
-
 const setUp = async () => {
   const fakes = await fakeServices()
-  const handler = createGraphqlHandler({ services: fakes.services, authenticate, log: { error: () => {} } })
-  const server = createServer(async (request: IncomingMessage, response) => {
-    try {
-      await handler.handleGraphql(request, response, await readGraphqlBody(request))
-    } catch (error) {
-      response.writeHead(400).end(error instanceof MillraceError ? error.code : String(error))
-    }
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const site = await serveOverHttp(fakes.services)
   fakes.checkpoints.commit(0, [row(NOON, ['DE', '/a'], 2), row(NOON, [null, '/ä'], 1)])
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`
   const close = async () => {
-    await handler.close()
-    server.closeAllConnections()
-    await new Promise((resolve) => server.close(resolve))
+    await site.close()
     await fakes.close()
   }
-  return { ...fakes, url, close }
+  return { ...fakes, ...site, close }
 }
 
 let site: Awaited<ReturnType<typeof setUp>>
@@ -42,24 +21,7 @@ beforeAll(async () => {
   site = await setUp()
   return site.close
 })
-
-const COMPARED = ['content-type', 'vary', 'allow']
-
-const post = async (body: string, key: string, accept: string | undefined, extra: Record<string, string> = {}) => {
-  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...extra }
-  const response = await fetch(site.url, { method: 'POST', body, headers: accept ? { ...headers, accept } : headers })
-  const told = [...response.headers].filter(([name]) => COMPARED.includes(name) || name.startsWith('access-control'))
-  // An unforeseen error has an id of its own.
-  const text = (await response.text()).replaceAll(/[0-9a-f-]{36}/g, 'ID')
-  return { status: response.status, headers: Object.fromEntries(told), text }
-}
-
-const sameAnswers = async (body: string, key = 'admin', extra: Record<string, string> = {}) => {
-  for (const accept of ACCEPTS) {
-    const direct = await post(body, key, accept, extra)
-    expect({ accept, ...direct }).toEqual({ accept, ...(await post(body, key, byYoga(accept), extra)) })
-  }
-}
+const sameAnswers = (...args: Parameters<typeof site.sameAnswers>) => site.sameAnswers(...args)
 
 const METRIC =
   'metric(name: "views", window: {tumbling: "PT60S"}, by: ["country"], from: "2026-01-01T00:00:00Z", to: "2026-01-02T00:00:00Z")'
@@ -198,5 +160,5 @@ test('a client that leaves before its answer harms nobody', async () => {
   await expect(left).rejects.toThrow()
   answered.resolve()
   services.collector = collector
-  expect(await post(request('{ metrics { name } }'), 'read', undefined)).toMatchObject({ status: 200 })
+  expect(await site.post(request('{ metrics { name } }'), 'read', undefined)).toMatchObject({ status: 200 })
 })

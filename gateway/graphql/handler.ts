@@ -4,7 +4,7 @@ import type { Tracer } from '@opentelemetry/api'
 import type { Authenticate } from '#gateway/auth.ts'
 import type { GraphqlServices } from './context.ts'
 import { createErrorMask, type ErrorLog } from './errors.ts'
-import { createHttpTransport, type ScannedBody } from './http-transport.ts'
+import { createHttpTransport, type ReadBody } from './http-transport.ts'
 import { createSchema } from './schema.ts'
 import { createWebSocketTransport } from './websocket-transport.ts'
 import { createGraphqlServer } from './yoga.ts'
@@ -27,7 +27,7 @@ export const createGraphqlHandler = ({ services, authenticate, log, keepAliveMs,
   const webSocket = createWebSocketTransport({ server, services, authenticate, log, keepAliveMs, tracer })
   let closing: Promise<void> | undefined
   return {
-    handleGraphql: (request: IncomingMessage, response: ServerResponse, body: ScannedBody | null): Promise<void> =>
+    handleGraphql: (request: IncomingMessage, response: ServerResponse, body: ReadBody | null): Promise<void> =>
       http.handle(request, response, body),
     handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer): void =>
       webSocket.upgrade(request, socket, head),

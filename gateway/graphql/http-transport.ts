@@ -5,17 +5,21 @@ import { clientAddress } from '#gateway/collect/client-address.ts'
 import type { GraphqlProblems } from '#gateway/collect/graphql-problems.ts'
 import { traceOf } from '#gateway/request-span.ts'
 import { MillraceError } from '#schema/errors.ts'
+import type { KeyRecord } from '#schema/keys.ts'
 import type { GraphqlContext, GraphqlServices, RequestOrigin } from './context.ts'
-import { createDirectTransport } from './direct-transport.ts'
+import { answerForm, createDirectTransport } from './direct-transport.ts'
 import type { ErrorMask } from './errors.ts'
+import { createTrackTransport } from './track/track-transport.ts'
 import type { GraphqlServer } from './yoga.ts'
 
 export const NO_PROBLEMS: GraphqlProblems = { request: null, elements: new Map() }
 
-/** A body that was read and scanned already. */
-export interface ScannedBody {
-  text: string
-  problems: GraphqlProblems
+/** A body that was read, UTF-8. */
+export interface ReadBody {
+  readonly bytes: Buffer
+  readonly text: string
+  /** What is wrong with the text. */
+  readonly problems: GraphqlProblems
 }
 
 export const originOf = (request: IncomingMessage): RequestOrigin => {
@@ -58,25 +62,34 @@ interface HttpTransportOptions {
 
 /** GraphQL over HTTP and SSE. Rejects with MillraceError for what comes before GraphQL: keys, and broken text. */
 export const createHttpTransport = ({ server, services, authenticate, mask }: HttpTransportOptions) => {
+  const answerTrack = createTrackTransport({ server, services, mask })
   const answerDirectly = createDirectTransport({ server, mask })
   const streams = new Set<AbortController>()
 
-  const contextOf = (request: IncomingMessage, body: ScannedBody | null): GraphqlContext => {
-    const key = authenticate(request.headers.authorization)
+  const contextOf = (request: IncomingMessage, key: KeyRecord, body: ReadBody | null): GraphqlContext => {
     const problems = body?.problems ?? NO_PROBLEMS
     if (problems.request !== null) throw new MillraceError('BAD_INPUT', problems.request)
     return { services, key, origin: originOf(request), problems }
   }
 
-  const handle = async (
+  const handle = async (request: IncomingMessage, response: ServerResponse, body: ReadBody | null): Promise<void> => {
+    // Browsers ask before they send a key.
+    if (request.method === 'OPTIONS') return answerByYoga(request, response, body, {} as GraphqlContext)
+    const key = authenticate(request.headers.authorization)
+    const form = body && answerForm(request)
+    if (form && (await answerTrack(response, { body: body.bytes, key, origin: () => originOf(request), form }))) return
+    const context = contextOf(request, key, body)
+    if (form && (await answerDirectly(response, body.text, context, form))) return
+    await answerByYoga(request, response, body, context)
+  }
+
+  const answerByYoga = async (
     request: IncomingMessage,
     response: ServerResponse,
-    body: ScannedBody | null,
+    body: ReadBody | null,
+    context: GraphqlContext,
   ): Promise<void> => {
     const { method = 'GET' } = request
-    // Browsers ask before they send a key.
-    const context = method === 'OPTIONS' ? ({} as GraphqlContext) : contextOf(request, body)
-    if (method === 'POST' && body && (await answerDirectly(request, response, body.text, context))) return
     const gone = new AbortController()
     const leave = (): void => gone.abort()
     response.once('close', leave)

@@ -1,4 +1,6 @@
+import type { CollectRequest } from '#gateway/collect/collector.ts'
 import { scanGraphqlBody } from '#gateway/collect/graphql-problems.ts'
+import { FIELD, PlainEvents } from '#gateway/collect/plain/events.ts'
 import type { EventVerdict } from '#gateway/collect/verdict.ts'
 import { createIndicators } from '#gateway/indicators/indicators.ts'
 import { fakeOlap } from '#gateway/live/fake-olap.ts'
@@ -40,6 +42,11 @@ export const serveSchema = (services: GraphqlServices) => {
   return { post, ask, logged }
 }
 
+const valuesOf = (events: CollectRequest['events']): readonly unknown[] =>
+  events instanceof PlainEvents
+    ? Array.from({ length: events.length }, (_, index) => JSON.parse(events.text(index, FIELD.event)))
+    : events
+
 /** Services over checkpoints in memory; `collected` holds what was sent. */
 export const fakeServices = async ({ paceMs = 0 } = {}) => {
   const partitions = 2
@@ -61,7 +68,7 @@ export const fakeServices = async ({ paceMs = 0 } = {}) => {
     collector: {
       async collect(request) {
         collected.push(request)
-        const verdicts = [...(request.events as readonly unknown[])].map((event, index): EventVerdict => {
+        const verdicts = valuesOf(request.events).map((event, index): EventVerdict => {
           const problem = request.problems?.get(index)
           const { id = '' } = event as { id?: string }
           const status = problem ? ('REJECTED' as const) : ('ACCEPTED' as const)

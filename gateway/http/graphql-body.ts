@@ -4,10 +4,31 @@ import { MillraceError } from '#schema/errors.ts'
 import { type GraphqlProblems, scanGraphqlBody } from '../collect/graphql-problems.ts'
 import { type ReadBodyOptions, readBody } from '../collect/read-body.ts'
 
-/** The body of a GraphQL POST within the limits, with what is wrong with its text. */
-export interface GraphqlBody {
-  text: string
-  problems: GraphqlProblems
+const NO_PROBLEMS: GraphqlProblems = { request: null, elements: new Map() }
+
+/** The body of a GraphQL POST within the limits. What is made of its bytes is made when it is asked for. */
+export class GraphqlBody {
+  readonly bytes: Buffer
+  private readonly isJson: boolean
+  private decoded: string | undefined
+  private found: GraphqlProblems | undefined
+
+  /** `bytes` are UTF-8. */
+  constructor(bytes: Buffer, isJson: boolean) {
+    this.bytes = bytes
+    this.isJson = isJson
+  }
+
+  get text(): string {
+    this.decoded ??= this.bytes.toString('utf8')
+    return this.decoded
+  }
+
+  /** What is wrong with the text. */
+  get problems(): GraphqlProblems {
+    this.found ??= this.isJson ? scanGraphqlBody(this.text) : NO_PROBLEMS
+    return this.found
+  }
 }
 
 /** Reads the body. Rejects as readBody does, and with BAD_INPUT when it is no UTF-8 text. */
@@ -16,8 +37,7 @@ export const readGraphqlBody = async (request: IncomingMessage, options?: ReadBo
   if (!isUtf8(bytes)) {
     throw new MillraceError('BAD_INPUT', 'Expected UTF-8 text, found other bytes. Encode the request as UTF-8.')
   }
-  const text = bytes.toString('utf8')
-  return { text, problems: isJson(request) ? scanGraphqlBody(text) : { request: null, elements: new Map() } }
+  return new GraphqlBody(bytes, isJson(request))
 }
 
 const isJson = (request: IncomingMessage): boolean => /\bjson\b/i.test(request.headers['content-type'] ?? 'json')

@@ -126,6 +126,22 @@ export const readPlain = (body: Buffer): PlainEvents | null => {
   return again.readAll(isList, 0) ? again.events : null
 }
 
+/** A list of events within a longer text. */
+export interface PlainList {
+  events: PlainEvents
+  /** Behind the list, or NO_VALUE: something is no JSON, has space between its tokens, or holds too many events. */
+  end: number
+  /** Where what was met is none of it. */
+  failedAt: number
+}
+
+/** The list of events that begins at `at` in a text that is known to be UTF-8. */
+export const readPlainList = (data: Buffer, at: number): PlainList => {
+  const reader = new Reader(data)
+  const end = reader.list(at)
+  return { events: reader.events, end, failedAt: reader.failedAt }
+}
+
 class Reader {
   readonly events: PlainEvents
   private readonly data: Buffer
@@ -145,22 +161,22 @@ class Reader {
   }
 
   readAll(isList: boolean, at: number): boolean {
-    return isList ? this.list(at) : this.lines(at)
+    return isList ? this.isEnd(this.list(at)) : this.lines(at)
   }
 
-  private list(at: number): boolean {
-    const { data } = this
-    if (data[at + 1] === CLOSE_LIST) return this.isEnd(at + 2)
+  /** Behind the list that begins at `at`. */
+  list(at: number): number {
+    const { data, json } = this
+    if (data[at + 1] === CLOSE_LIST) return at + 2
     do {
       at = this.event(at + 1)
-      if (at === NO_VALUE) return false
+      if (at === NO_VALUE) return at
     } while (data[at] === COMMA)
-    if (data[at] === CLOSE_LIST) return this.isEnd(at + 1)
-    this.json.failedAt = at
-    return false
+    return data[at] === CLOSE_LIST ? at + 1 : json.fail(at)
   }
 
   private isEnd(at: number): boolean {
+    if (at === NO_VALUE) return false
     while (isSpace(this.data[at])) at++
     return at === this.data.length
   }

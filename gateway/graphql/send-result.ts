@@ -1,0 +1,36 @@
+import type { ServerResponse } from 'node:http'
+import type { ExecutionResult } from 'graphql'
+import { processRegularResult } from 'graphql-yoga'
+import { corsHeaders } from './cors.ts'
+import type { MediaType } from './media-type.ts'
+import type { GraphqlServer } from './yoga.ts'
+
+/** How an answer is sent: in which media type, and to a page of which origin. */
+export interface AnswerForm {
+  type: MediaType
+  origin?: string
+}
+
+/** Sends the text of a result that has no errors, if there is still somebody to send it to. */
+export const sendText = (response: ServerResponse, text: string | Buffer, form: AnswerForm, status = 200): void => {
+  if (response.destroyed) return
+  const data = typeof text === 'string' ? Buffer.from(text) : text
+  response.writeHead(status, {
+    'content-type': `${form.type}; charset=utf-8`,
+    'content-length': data.length,
+    ...corsHeaders(form.origin),
+  })
+  response.end(data)
+}
+
+/** Sends a result, with errors as yoga tells them and with the status that it gives them. */
+export const sendResult = async (
+  server: Pick<GraphqlServer, 'fetchAPI'>,
+  response: ServerResponse,
+  result: ExecutionResult,
+  form: AnswerForm,
+): Promise<void> => {
+  if (!result.errors) return sendText(response, JSON.stringify(result), form)
+  const answer = processRegularResult(result, server.fetchAPI, form.type)
+  sendText(response, await answer.text(), form, answer.status)
+}
