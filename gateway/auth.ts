@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import { MillraceError } from '#schema/errors.ts'
 import type { KeyKind, KeyRecord } from '#schema/keys.ts'
 import { createBoundedCache } from './collect/bounded-cache.ts'
+import { hashSecret } from './keys/secret.ts'
 import type { KeyStore } from './ports.ts'
 
 /** What an operation needs: to send events, to read, or to change definitions and keys. */
@@ -32,7 +32,7 @@ export const createAuthenticator = (keys: KeyStore) => {
         'Expected "Authorization: Bearer <key>", found no key. Keys are in keys.json of the data folder.',
       )
     }
-    const record = secret.length > SECRET_CHARS ? undefined : keys.find(hashes.get(secret, sha256))
+    const record = secret.length > SECRET_CHARS ? undefined : keys.find(hashes.get(secret, hashSecret))
     if (record) return record
     throw new MillraceError(
       'UNAUTHENTICATED',
@@ -54,7 +54,5 @@ export const requireRight = (record: KeyRecord, right: Right): void => {
     `This needs a key of kind ${MAY[right].join(' or ')}, the key is of kind ${record.kind}. Use another key.`,
   )
 }
-
-const sha256 = (secret: string): string => createHash('sha256').update(secret).digest('hex')
 
 const bearer = (authorization: string): string | null => /^bearer +(\S+) *$/i.exec(authorization)?.[1] ?? null

@@ -14,7 +14,7 @@ import type { ControlRecord } from '#schema/frame.ts'
 import type { KeyRecord } from '#schema/keys.ts'
 import type { Received } from '#schema/ledger.ts'
 import type { MetricDefinition, MetricRecord } from '#schema/metric.ts'
-import type { PartitionReport, StorageReport } from '#schema/report.ts'
+import type { PartitionReport, StorageReport, UsageReport } from '#schema/report.ts'
 import type { PartitionShedding } from '#schema/shedding.ts'
 import type { TraceHeaders } from '#schema/trace.ts'
 
@@ -46,6 +46,13 @@ export interface LogWriter {
 /** Keys by the SHA-256 (hex) of their secret; kept up to date by a watch, so that a look-up costs no I/O. */
 export interface KeyStore {
   find(secretHash: string): KeyRecord | undefined
+}
+
+/** The same for who administers them. What is written is found a moment later. */
+export interface KeyBook extends KeyStore {
+  byId(id: string): { secretHash: string; record: KeyRecord } | undefined
+  put(secretHash: string, record: KeyRecord): Promise<void>
+  remove(secretHash: string): Promise<void>
 }
 
 /** Definitions of metrics; kept up to date by a watch. */
@@ -106,6 +113,13 @@ export interface SheddingReader {
   /** The newest of each partition of which anything was decided. */
   decisions(): PartitionShedding[]
   onDecision(listener: (decision: PartitionShedding) => void): () => void
+}
+
+/** What gateways tell each other of the use of keys. Nothing durable: a report that is missed is followed by the next. */
+export interface UsageExchange {
+  publish(report: UsageReport): void
+  /** Told of every report, this process's own included. Answers how to stop. */
+  onReport(listener: (report: UsageReport) => void): () => void
 }
 
 /** Copies of events that stand in the logs behind what the store holds. */

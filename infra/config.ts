@@ -48,6 +48,8 @@ const DAY_MS = 24 * HOUR_MS
 const MOST_DAYS = 36_500
 const days = (fallbackMs: number, help: string) => integer(fallbackMs / DAY_MS, 1, MOST_DAYS, help, 'DAYS')
 
+const perSecond = (help: string) => integer(0, 0, 1_000_000_000, `${help}; 0 = as many as it likes`)
+
 /** On or off; off by default. */
 const flag = (help: string): Setting<boolean> => ({
   schema: z.enum(['true', 'false', '1', '0'], 'expected true or false').transform((v) => v === 'true' || v === '1'),
@@ -152,6 +154,8 @@ const SETTINGS = {
   lowEvents: eventNames('events of which only a share is kept when processors fall behind, beside ping'),
   shedLagMs: ms(5_000, 100, 86_400_000, 'a partition that is farther behind keeps only a share of low events'),
   shedCalmMs: ms(10_000, 100, 86_400_000, 'the share rises when it was less than half as far behind for so long'),
+  keyEventsPerSecond: perSecond('events that a write key without a limit of its own may send in a second'),
+  keyBytesPerSecond: perSecond('the same in bytes of requests'),
   checkpointMs: ms(150, 10, 10_000, 'time between checkpoints'),
   idleMs: ms(10_000, 100, 86_400_000, 'a source without events for so long holds no window back'),
   importIdleMs: ms(120_000, 100, 86_400_000, 'the same for imports and replays'),

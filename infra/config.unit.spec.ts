@@ -21,6 +21,8 @@ test('defaults hold when nothing is said', () => {
     lowEvents: [],
     shedLagMs: 5_000,
     shedCalmMs: 10_000,
+    keyEventsPerSecond: 0,
+    keyBytesPerSecond: 0,
     checkpointMs: 150,
     idleMs: 10_000,
     importIdleMs: 120_000,

@@ -8,6 +8,7 @@ export type VerdictCode =
   | 'MALFORMED'
   | 'SHED'
   | 'OVERLOADED'
+  | 'RATE_LIMITED'
 
 /** Request codes: why a whole request was refused. */
 export type ErrorCode =
@@ -53,6 +54,7 @@ export const VERDICT_STATUS: Record<VerdictCode, number> = {
   // Not 429: nothing is to be sent again.
   SHED: 200,
   OVERLOADED: 429,
+  RATE_LIMITED: 429,
 }
 
 /**

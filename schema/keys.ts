@@ -8,6 +8,9 @@ export interface KeyRecord {
   kind: KeyKind
   label: string
   createdAt: number
+  /** What may be sent with it, of all gateways together; 0: no limit; absent: the limit of the deployment. */
+  eventsPerSecond?: number
+  bytesPerSecond?: number
 }
 
 /** KV bucket `deployment`, key `settings`: fixed for the life of a deployment. */

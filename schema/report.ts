@@ -79,3 +79,12 @@ export interface StorageReport {
   deadLettersByTenant?: Record<string, number>
   at: number
 }
+
+/** What a gateway was asked to take of each key that has a limit. Gateways tell each other, to share the limits. */
+export interface UsageReport {
+  gateway: string
+  /** It stops: its share is free. */
+  leaving?: true
+  /** By id of the key: events and bytes a second, those that were refused included. Others sent nothing lately. */
+  keys: Record<string, [eventsPerSecond: number, bytesPerSecond: number]>
+}

@@ -46,6 +46,7 @@ export const processorReport = (partition: number): string => `millrace.report.p
 export const PROCESSOR_REPORTS = 'millrace.report.processor.*'
 export const PARTITION_REFUSED = 'millrace.report.refused'
 export const STORAGE_REPORT = 'millrace.report.storage'
+export const USAGE_REPORT = 'millrace.report.usage'
 /** Request/reply: questions to the OLAP writer. */
 export const OLAP_SUBJECT = 'millrace.olap'
 

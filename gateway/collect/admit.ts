@@ -7,6 +7,7 @@ import { Admitted, type Placed } from './admitted.ts'
 import type { Enricher, Enrichment } from './enrich.ts'
 import { createLineWriter } from './line-writer.ts'
 import type { OpenFrames } from './open-frames.ts'
+import type { Over } from './over-limit.ts'
 import { parseEvent } from './parse.ts'
 import { createPlainDoor } from './plain/door.ts'
 import { FIELD, PlainEvents } from './plain/events.ts'
@@ -41,33 +42,44 @@ export interface CheckedRequest extends SentEvents {
   address?: string
   userAgent?: string
   trace?: SpanContext
+  /** Events that the key may not send now. */
+  over?: Over | null
 }
 
 /** Puts the events of a request into frames: plain ones as they stand in its body, the others after they were parsed. */
 export const admit = (door: Door, request: CheckedRequest): Admitted => {
-  const { events, problems } = request
+  const { events, problems, over } = request
   const enrich = door.enricher(request.source, request)
   const admitValue = createValueDoor(door, request, enrich.value)
   if (events instanceof PlainEvents)
-    return admitPlain(events, createPlainDoor(door, request, events, enrich.plain), admitValue)
+    return admitPlain(events, over, createPlainDoor(door, request, events, enrich.plain), admitValue)
   const admitted = new Admitted(() => '')
-  for (const [index, value] of events.entries()) admitted.add(admitValue(value, problems?.get(index)))
+  for (const [index, value] of events.entries()) {
+    if (over && index >= over.from) admitted.refuse(over.problem, readId(value))
+    else admitted.add(admitValue(value, problems?.get(index)))
+  }
   return admitted
 }
 
 const admitPlain = (
   events: PlainEvents,
+  over: Over | null | undefined,
   admitPlainEvent: ReturnType<typeof createPlainDoor>,
   admitValue: ReturnType<typeof createValueDoor>,
 ): Admitted => {
   const admitted = new Admitted((index) => events.text(index, FIELD.id))
-  for (let index = 0; index < events.length; index++) {
+  const end = over?.from ?? events.length
+  for (let index = 0; index < end; index++) {
     const taken = admitPlainEvent(index)
     if (taken === null) {
       const { value, problem } = parseEvent(events.text(index, FIELD.event))
       admitted.add(admitValue(value, problem))
     } else if (typeof taken === 'string') admitted.refuse(NOT_TAKEN[taken])
     else admitted.take(taken)
+  }
+  for (let index = end; over && index < events.length; index++) {
+    const isPlain = events.isPlain(index)
+    admitted.refuse(over.problem, isPlain ? undefined : readId(parseEvent(events.text(index, FIELD.event)).value))
   }
   return admitted
 }

@@ -2,12 +2,15 @@ import type { SpanContext, Tracer } from '@opentelemetry/api'
 import { MillraceError, type VerdictCode } from '#schema/errors.ts'
 import { LIVE_SOURCE } from '#schema/event.ts'
 import { SOURCE_PATTERN } from '#schema/event-line.ts'
+import type { KeyRecord } from '#schema/keys.ts'
 import { LIMITS } from '#schema/limits.ts'
+import type { RateLimiter } from '../limits/rate-limiter.ts'
 import type { GeoIp, LogWriter, WallClock } from '../ports.ts'
 import { admit, type Door } from './admit.ts'
 import { createEnricher } from './enrich.ts'
 import type { CollectMetrics } from './metrics.ts'
 import { createOpenFrames, type OpenFramesDependencies } from './open-frames.ts'
+import { overLimit } from './over-limit.ts'
 import type { SentEvents } from './read-events.ts'
 import { AWAY, toReceipt } from './receipt.ts'
 import type { SchemaCheck } from './schema-check.ts'
@@ -15,6 +18,10 @@ import { describe, type Receipt } from './verdict.ts'
 
 export interface CollectRequest extends SentEvents {
   tenant: string
+  /** Whose limits hold; none where it is not given. */
+  key?: KeyRecord
+  /** Of all events, as they came. */
+  bytes?: number
   /** `live` when it is not given; imports have names of their own. */
   source?: string
   /** The client's address, without port. */
@@ -33,6 +40,8 @@ export interface CollectorDependencies {
   intake: { note(accepted: number, refused: readonly VerdictCode[]): void }
   checkSchema: SchemaCheck
   shedding?: Door['shedding']
+  /** Limits of keys; none: no key has one. */
+  rates?: Pick<RateLimiter, 'take'>
   partitions: number
   /** Distinguishes the message ids of this process from all others'. */
   processId: string
@@ -43,7 +52,7 @@ export interface CollectorDependencies {
 
 /** The way in: from what a client sent to the receipt that says which events are on disk. */
 export const createCollector = (dependencies: CollectorDependencies) => {
-  const { log, clock, metrics, intake, partitions, processId, checkSchema, shedding, tracer } = dependencies
+  const { log, clock, metrics, intake, partitions, processId, checkSchema, shedding, rates, tracer } = dependencies
   const enricher = createEnricher({ geoip: dependencies.geoip })
   const frames = createOpenFrames({ log, metrics, partitions, processId, tracer, ...dependencies.frames })
 
@@ -51,13 +60,13 @@ export const createCollector = (dependencies: CollectorDependencies) => {
 
   /**
    * Takes events in; answers when every accepted one is on disk. Rejects with BAD_INPUT (the source's name),
-   * TOO_MANY_EVENTS, and OVERLOADED or UNAVAILABLE when nothing was taken and trying again can help.
+   * TOO_MANY_EVENTS, and RATE_LIMITED, OVERLOADED or UNAVAILABLE when nothing was taken and trying again can help.
    */
   const collect = async (request: CollectRequest): Promise<Receipt> => {
     checkCount(request.events.length)
     const source = checkSource(request.source)
     const receivedAt = clock.now()
-    const admitted = admit(door, { ...request, source, receivedAt })
+    const admitted = admit(door, { ...request, source, receivedAt, over: overLimit(request, rates) })
     await admitted.settle(AWAY)
     const codes = [...admitted.problems.values()].map(({ code }) => code)
     const accepted = admitted.length - codes.length

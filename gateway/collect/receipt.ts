@@ -35,8 +35,8 @@ export const AWAY: EventProblem = {
 export const NOT_TAKEN: Record<NotTaken | 'SHED', EventProblem> = { FULL, CLOSED: AWAY, SHED }
 
 /**
- * What the client is told once all frames are settled. Throws OVERLOADED or UNAVAILABLE when nothing was taken and trying
- * again can help.
+ * What the client is told once all frames are settled. Throws RATE_LIMITED, OVERLOADED or UNAVAILABLE when nothing was
+ * taken and trying again can help.
  */
 export const toReceipt = (admitted: Admitted): Receipt => {
   const { problems, length } = admitted
@@ -58,6 +58,14 @@ export const toReceipt = (admitted: Admitted): Receipt => {
 
 /** Nothing was taken and trying again can help: one answer for the whole request says so. */
 const refuseIfRetryable = (problems: readonly EventProblem[]): void => {
+  const limited = problems.find(({ code }) => code === 'RATE_LIMITED')
+  if (limited) {
+    throw new MillraceError(
+      'RATE_LIMITED',
+      'The key sends more than its limit; no event was taken. Send the same request again later, or more slowly.',
+      { retryAfterMs: limited.retryAfterMs },
+    )
+  }
   const details = { retryAfterMs: RETRY_AFTER_MS }
   if (problems.includes(AWAY)) {
     throw new MillraceError(

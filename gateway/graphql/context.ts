@@ -2,6 +2,8 @@ import type { SpanContext } from '@opentelemetry/api'
 import type { Collector } from '#gateway/collect/collector.ts'
 import type { GraphqlProblems } from '#gateway/collect/graphql-problems.ts'
 import type { Indicators } from '#gateway/indicators/indicators.ts'
+import type { KeyAdmin } from '#gateway/keys/key-admin.ts'
+import type { RateLimiter } from '#gateway/limits/rate-limiter.ts'
 import type { LiveView } from '#gateway/live/live-view.ts'
 import type { MetricReader } from '#gateway/live/metric-reader.ts'
 import type { MetricAdmin } from '#gateway/metrics/metric-admin.ts'
@@ -22,10 +24,13 @@ export type Durability = 'FSYNCED' | 'UNVERIFIED'
 /** What resolvers work with. */
 export interface GraphqlServices {
   collector: Pick<Collector, 'collect'>
+  /** Tells clients what is left of their limits. */
+  rates?: Pick<RateLimiter, 'look'>
   view: LiveView
   reader: MetricReader
   metrics: MetricStore
   admin: MetricAdmin
+  keys: KeyAdmin
   olap: OlapReader
   eventStatus: ReadEventStatus
   reports: Reports
@@ -51,6 +56,8 @@ export interface GraphqlContext {
   services: GraphqlServices
   key: KeyRecord
   origin: RequestOrigin
+  /** Of the request, as text. */
+  bytes: number
   /** What is wrong with the text of the request. */
   problems: GraphqlProblems
 }

@@ -42,6 +42,8 @@ const ADDED: ReadonlySet<string> = new Set([
   'PipelineStatus.shedding',
   'Metric.sessionGap',
   'MetricInput.sessionGap',
+  'Mutation.limitKey',
+  'CreateKeyInput.bytesPerSecond',
 ])
 
 const ADDED_TYPES: ReadonlySet<string> = new Set(['Correction', 'CorrectionConnection', 'KeptFor', 'PartitionShedding'])
@@ -89,7 +91,15 @@ test.each(promisedTypes.map((type) => [type.name, type] as const))('%s is as the
 test('what apps need first is there', () => {
   const fields = (type: string): string[] =>
     Object.keys((implemented.getType(type) as never as { getFields(): object }).getFields())
-  expect(fields('Mutation').sort()).toEqual(['defineMetric', 'deleteMetric', 'trackBatch', 'trackEvents'])
+  expect(fields('Mutation').sort()).toEqual([
+    'createKey',
+    'defineMetric',
+    'deleteMetric',
+    'limitKey',
+    'revokeKey',
+    'trackBatch',
+    'trackEvents',
+  ])
   expect(fields('Query')).toEqual(
     expect.arrayContaining(['metrics', 'metric', 'events', 'deadLetters', 'tenant', 'pipeline']),
   )

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { GraphQLError } from 'graphql'
+import { retryAfter } from '#gateway/http/answer.ts'
 import { HTTP_STATUS, MillraceError } from '#schema/errors.ts'
 
 export interface ErrorLog {
@@ -25,7 +26,7 @@ const fromMillrace = (error: unknown, root: MillraceError): GraphQLError =>
       code: root.code,
       retryable: root.retryable,
       ...root.details,
-      http: { status: HTTP_STATUS[root.code] },
+      http: { status: HTTP_STATUS[root.code], headers: retryAfter(root.details.retryAfterMs) },
     },
   })
 

@@ -3,6 +3,8 @@ import { pipeline } from 'node:stream/promises'
 import type { Authenticate } from '#gateway/auth.ts'
 import { clientAddress } from '#gateway/collect/client-address.ts'
 import type { GraphqlProblems } from '#gateway/collect/graphql-problems.ts'
+import { setFields } from '#gateway/http/answer.ts'
+import { rateLimitFields } from '#gateway/limits/rate-limit-fields.ts'
 import { traceOf } from '#gateway/request-span.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { KeyRecord } from '#schema/keys.ts'
@@ -69,13 +71,14 @@ export const createHttpTransport = ({ server, services, authenticate, mask }: Ht
   const contextOf = (request: IncomingMessage, key: KeyRecord, body: ReadBody | null): GraphqlContext => {
     const problems = body?.problems ?? NO_PROBLEMS
     if (problems.request !== null) throw new MillraceError('BAD_INPUT', problems.request)
-    return { services, key, origin: originOf(request), problems }
+    return { services, key, origin: originOf(request), bytes: body?.bytes.length ?? 0, problems }
   }
 
   const handle = async (request: IncomingMessage, response: ServerResponse, body: ReadBody | null): Promise<void> => {
     // Browsers ask before they send a key.
     if (request.method === 'OPTIONS') return answerByYoga(request, response, body, {} as GraphqlContext)
     const key = authenticate(request.headers.authorization)
+    if (body && services.rates) setFields(response, rateLimitFields(services.rates.look(key)))
     const form = body && answerForm(request)
     if (form && (await answerTrack(response, { body: body.bytes, key, origin: () => originOf(request), form }))) return
     const context = contextOf(request, key, body)

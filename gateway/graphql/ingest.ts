@@ -15,8 +15,16 @@ const collect = (
 ): Promise<Receipt> => {
   const key = need(context, 'WRITE')
   const problems: ReadonlyMap<number, EventProblem> = claimedProblems(info, context.problems)
-  const { collector } = context.services
-  return collector.collect({ tenant: key.tenant, source: source ?? LIVE_SOURCE, events, problems, ...context.origin })
+  const { services, bytes, origin } = context
+  return services.collector.collect({
+    tenant: key.tenant,
+    key,
+    bytes,
+    source: source ?? LIVE_SOURCE,
+    events,
+    problems,
+    ...origin,
+  })
 }
 
 /** An optional field that is null is one that is not there. */

@@ -6,6 +6,7 @@ import { addDeadLetters } from './dead-letters.ts'
 import { addEventStatus } from './event-status.ts'
 import { addEvents } from './events.ts'
 import { addIngest } from './ingest.ts'
+import { addKeys } from './keys.ts'
 import { addLedger } from './ledger.ts'
 import { addMetrics } from './metrics.ts'
 import { addPipeline } from './pipeline.ts'
@@ -28,6 +29,7 @@ export const createSchema = (): GraphQLSchema => {
   addDeadLetters(builder)
   addCorrections(builder)
   addTenant(builder)
+  addKeys(builder)
   addPipeline(builder)
   addLedger(builder)
   addEventStatus(builder)

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { ExecutionResult } from 'graphql'
 import { processRegularResult } from 'graphql-yoga'
+import { setFields } from '#gateway/http/answer.ts'
 import { corsHeaders } from './cors.ts'
 import type { MediaType } from './media-type.ts'
 import type { GraphqlServer } from './yoga.ts'
@@ -32,5 +33,7 @@ export const sendResult = async (
 ): Promise<void> => {
   if (!result.errors) return sendText(response, JSON.stringify(result), form)
   const answer = processRegularResult(result, server.fetchAPI, form.type)
+  const retryAfter = answer.headers.get('retry-after')
+  if (retryAfter !== null) setFields(response, { 'retry-after': retryAfter })
   sendText(response, await answer.text(), form, answer.status)
 }

@@ -3,12 +3,14 @@ import { scanGraphqlBody } from '#gateway/collect/graphql-problems.ts'
 import { FIELD, PlainEvents } from '#gateway/collect/plain/events.ts'
 import type { EventVerdict } from '#gateway/collect/verdict.ts'
 import { createIndicators } from '#gateway/indicators/indicators.ts'
+import { createKeyAdmin } from '#gateway/keys/key-admin.ts'
 import { fakeOlap } from '#gateway/live/fake-olap.ts'
 import { createLiveView } from '#gateway/live/live-view.ts'
 import { createMetricReader } from '#gateway/live/metric-reader.ts'
 import { definition, fakeCheckpoints, fakeMetricStore, TENANT } from '#gateway/live/testing.ts'
 import { createMetricAdmin } from '#gateway/metrics/metric-admin.ts'
 import type { Reports } from '#gateway/ports.ts'
+import { createMemoryKeys } from '#gateway/testing/fakes.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { KeyKind, KeyRecord } from '#schema/keys.ts'
 import { RETENTION } from '#schema/limits.ts'
@@ -33,7 +35,7 @@ export const serveSchema = (services: GraphqlServices) => {
   const server = createGraphqlServer(createSchema(), { error: (fields) => logged.push(fields) })
   const post = async (kind: KeyKind, text: string) => {
     const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: text }
-    const context = { services, key: key(kind), origin: {}, problems: scanGraphqlBody(text) }
+    const context = { services, key: key(kind), origin: {}, bytes: text.length, problems: scanGraphqlBody(text) }
     const response = await server.fetch('http://gateway/graphql', init, context)
     return { status: response.status, body: await response.json() }
   }
@@ -92,6 +94,7 @@ export const fakeServices = async ({ paceMs = 0 } = {}) => {
       patienceMs: 200,
     }),
     metrics,
+    keys: createKeyAdmin({ keys: createMemoryKeys({}), clock }),
     admin: createMetricAdmin({ metrics, log: { appendControl: async () => 1 }, partitions }),
     olap: olap.reader,
     eventStatus: async () => null,

@@ -6,7 +6,7 @@ import { CloseCode, type Context, type SubscribePayload } from 'graphql-ws'
 import { type Extra, useServer } from 'graphql-ws/use/ws'
 import { WebSocketServer } from 'ws'
 import type { Authenticate } from '#gateway/auth.ts'
-import { type GraphqlProblems, scanGraphqlBody } from '#gateway/collect/graphql-problems.ts'
+import { scanGraphqlBody } from '#gateway/collect/graphql-problems.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { KeyRecord } from '#schema/keys.ts'
 import { LIMITS } from '#schema/limits.ts'
@@ -38,11 +38,12 @@ const RESTART = 1012
 const REASON_CHARS = 100
 
 /** Scans the text again that the protocol has parsed: what it hides (an earlier duplicate key) is gone for good. */
-const scan = (payload: SubscribePayload): GraphqlProblems => {
+const scan = (payload: SubscribePayload): Pick<GraphqlContext, 'bytes' | 'problems'> => {
   try {
-    return scanGraphqlBody(JSON.stringify(payload))
+    const text = JSON.stringify(payload)
+    return { bytes: Buffer.byteLength(text), problems: scanGraphqlBody(text) }
   } catch {
-    return { request: 'the operation nests too deep to be read', elements: new Map() }
+    return { bytes: 0, problems: { request: 'the operation nests too deep to be read', elements: new Map() } }
   }
 }
 
@@ -65,12 +66,12 @@ export const createWebSocketTransport = (options: WebSocketTransportOptions) => 
   }
 
   const prepare = async (socket: Socket, payload: SubscribePayload) => {
-    const problems = scan(payload)
+    const { bytes, problems } = scan(payload)
     if (problems.request !== null) throw new MillraceError('BAD_INPUT', problems.request)
     if (Object.keys(socket.subscriptions).length > MAX_OPERATIONS)
       throw new MillraceError('RATE_LIMITED', `a connection has at most ${MAX_OPERATIONS} operations at once`)
     const origin = originOf(socket.extra.request)
-    const context: GraphqlContext = { services, key: socket.extra.key!, origin, problems }
+    const context: GraphqlContext = { services, key: socket.extra.key!, origin, bytes, problems }
     const enveloped = server.getEnveloped(context)
     const document = enveloped.parse(payload.query)
     const errors = enveloped.validate(enveloped.schema, document)

@@ -27,7 +27,11 @@ export interface EventMessage {
   schemaVersion?: number
 }
 
+/** Of the whole message on its way. */
+export const BYTES = Symbol('bytes')
+
 export interface TrackRequest {
+  [BYTES]?: number
   events?: EventMessage[]
   body?: Buffer
   source?: string

@@ -7,6 +7,7 @@ import {
   ServerCredentials,
   type ServerDuplexStream,
   type ServerUnaryCall,
+  type ServiceDefinition,
   type sendUnaryData,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
@@ -14,6 +15,7 @@ import { loadSync } from '@grpc/proto-loader'
 import { ReflectionService } from '@grpc/reflection'
 import { HealthImplementation } from 'grpc-health-check'
 import { MillraceError } from '#schema/errors.ts'
+import type { KeyRecord } from '#schema/keys.ts'
 import { LIMITS } from '#schema/limits.ts'
 import { readTrace } from '#schema/trace.ts'
 import { type Authenticate, requireRight } from '../auth.ts'
@@ -23,8 +25,10 @@ import { inspect } from '../collect/inspect.ts'
 import { readEvents, type SentEvents } from '../collect/read-events.ts'
 import type { EventProblem } from '../collect/verdict.ts'
 import { asMillraceError } from '../http/answer.ts'
+import { rateLimitFields } from '../limits/rate-limit-fields.ts'
+import type { RateLimiter } from '../limits/rate-limiter.ts'
 import { listenOn, type Place } from '../listen.ts'
-import { eventOf, type ReceiptMessage, receiptOf, type TrackRequest } from './messages.ts'
+import { BYTES, eventOf, type ReceiptMessage, receiptOf, type TrackRequest } from './messages.ts'
 import { failureOf } from './status.ts'
 
 const PROTO = fileURLToPath(new URL('../../schema/collector.proto', import.meta.url))
@@ -36,6 +40,8 @@ const MOST_WAITING = 16
 
 export interface GrpcServerDependencies {
   collector: Pick<Collector, 'collect'>
+  /** Tells clients what is left of their limits. */
+  rates?: Pick<RateLimiter, 'look'>
   authenticate: Authenticate
   /** Told of errors that are nobody's fault outside. */
   onError: (error: unknown, where: string) => void
@@ -58,10 +64,22 @@ const eventsOf = ({ events = [], body }: TrackRequest): SentEvents => {
   throw new MillraceError('BAD_INPUT', 'Expected events or a body, found both. Send them in two requests.')
 }
 
+/** Remembers how long a request was on its way: its events have no length of their own. */
+const measured = (definition: ServiceDefinition): ServiceDefinition =>
+  Object.fromEntries(
+    Object.entries(definition).map(([name, method]) => {
+      const decode = (data: Buffer): TrackRequest => {
+        const request = method.requestDeserialize(data) as TrackRequest
+        return Object.assign(request, { [BYTES]: data.length })
+      }
+      return [name, { ...method, requestDeserialize: decode }]
+    }),
+  )
+
 type Call = Pick<ServerUnaryCall<TrackRequest, ReceiptMessage>, 'metadata' | 'getPeer'>
 
 /** The collector over gRPC, with reflection and the standard health service. */
-export const createGrpcServer = ({ collector, authenticate, onError }: GrpcServerDependencies) => {
+export const createGrpcServer = ({ collector, rates, authenticate, onError }: GrpcServerDependencies) => {
   const definition = loadSync(PROTO, { longs: Number, enums: String, oneofs: true })
   const server = new Server({
     'grpc.max_receive_message_length': LIMITS.requestBytes + ENVELOPE_BYTES,
@@ -71,9 +89,12 @@ export const createGrpcServer = ({ collector, authenticate, onError }: GrpcServe
   /** Of each open stream: reads no more of it, and ends it behind the receipts that are under way. */
   const streams = new Set<() => void>()
 
-  const fail = (error: unknown, where: string) => {
+  /** How a call fails; `key` as far as it is known. */
+  const fail = (error: unknown, where: string, key?: KeyRecord) => {
     if (!(error instanceof MillraceError)) onError(error, where)
-    return failureOf(asMillraceError(error))
+    const failure = asMillraceError(error)
+    const isLimit = failure.code === 'RATE_LIMITED' && key !== undefined
+    return failureOf(failure, isLimit ? rateLimitFields(rates?.look(key) ?? []) : {})
   }
 
   /** Throws when the key may not send. It is checked before anything else of the call. */
@@ -83,26 +104,32 @@ export const createGrpcServer = ({ collector, authenticate, onError }: GrpcServe
     const address = clientAddress(bareAddress(call.getPeer()), text(call.metadata, 'x-forwarded-for'))
     const traceparent = text(call.metadata, 'traceparent')
     const trace = readTrace({ traceparent, tracestate: text(call.metadata, 'tracestate') })
-    return async (request: TrackRequest): Promise<ReceiptMessage> => {
+    const collect = async (request: TrackRequest): Promise<ReceiptMessage> => {
       const source = request.source || undefined
-      const receipt = await collector.collect({ tenant: key.tenant, source, address, trace, ...eventsOf(request) })
+      const sent = { tenant: key.tenant, key, bytes: request[BYTES], source, address, trace, ...eventsOf(request) }
+      const receipt = await collector.collect(sent)
       return receiptOf(receipt, request.all === true)
     }
+    return { key, collect }
   }
 
   const track = async (
     call: ServerUnaryCall<TrackRequest, ReceiptMessage>,
     answer: sendUnaryData<ReceiptMessage>,
   ): Promise<void> => {
+    let key: KeyRecord | undefined
     try {
-      answer(null, await admit(call)(call.request))
+      const admitted = admit(call)
+      key = admitted.key
+      answer(null, await admitted.collect(call.request))
     } catch (error) {
-      answer(fail(error, 'Track'))
+      answer(fail(error, 'Track', key))
     }
   }
 
   const trackStream = (call: ServerDuplexStream<TrackRequest, ReceiptMessage>): void => {
     const left = new AbortController()
+    let key: KeyRecord | undefined
     let isOver = false
     let isStopping = false
     let waiting = 0
@@ -113,7 +140,7 @@ export const createGrpcServer = ({ collector, authenticate, onError }: GrpcServe
       if (isOver) return
       isOver = true
       streams.delete(stop)
-      if (!left.signal.aborted) call.emit('error', fail(error, 'TrackStream'))
+      if (!left.signal.aborted) call.emit('error', fail(error, 'TrackStream', key))
     }
     const send = async (receipt: ReceiptMessage): Promise<void> => {
       if (isOver) return
@@ -133,11 +160,12 @@ export const createGrpcServer = ({ collector, authenticate, onError }: GrpcServe
       end(null)
     })
     try {
-      const collect = admit(call)
+      const admitted = admit(call)
+      key = admitted.key
       call.on('data', (request: TrackRequest) => {
         waiting++
         if (waiting >= MOST_WAITING) call.pause()
-        const receipt = collect(request)
+        const receipt = admitted.collect(request)
         last = last.then(async () => send(await receipt))
         // Each failure is told once, behind the receipts before it.
         receipt.catch(() => {})
@@ -157,10 +185,10 @@ export const createGrpcServer = ({ collector, authenticate, onError }: GrpcServe
     }
   }
 
-  server.addService(
-    definition[SERVICE] as never,
-    { Track: track, TrackStream: trackStream } as UntypedServiceImplementation,
-  )
+  server.addService(measured(definition[SERVICE] as ServiceDefinition), {
+    Track: track,
+    TrackStream: trackStream,
+  } as UntypedServiceImplementation)
   new ReflectionService(definition).addToServer(server)
   const health = new HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' })
   health.addToServer(server)

@@ -20,10 +20,11 @@ const STATUS: Record<ErrorCode, status> = {
 
 /**
  * How a call ends that fails as a whole. `grpc-retry-pushback-ms` is what clients with a retry policy wait for (gRPC
- * proposal A6).
+ * proposal A6). `fields` are further trailers.
  */
-export const failureOf = ({ code, message, details }: MillraceError) => {
+export const failureOf = ({ code, message, details }: MillraceError, fields: Record<string, string> = {}) => {
   const metadata = new Metadata()
+  for (const [name, value] of Object.entries(fields)) metadata.set(name, value)
   metadata.set('millrace-code', code)
   const { retryAfterMs } = details
   if (typeof retryAfterMs === 'number') metadata.set('grpc-retry-pushback-ms', String(retryAfterMs))

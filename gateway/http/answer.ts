@@ -64,3 +64,9 @@ export const sendError = (
 /** Retry-After in whole seconds, rounded up. */
 export const retryAfter = (ms: unknown): Record<string, string> =>
   typeof ms === 'number' ? { 'retry-after': String(Math.max(1, Math.ceil(ms / 1000))) } : {}
+
+/** Fields of the answer that is still to be sent, whatever it will be. */
+export const setFields = (response: ServerResponse, fields: Record<string, string>): void => {
+  if (response.headersSent) return
+  for (const [name, value] of Object.entries(fields)) response.setHeader(name, value)
+}

@@ -8,6 +8,7 @@ import { NO_TRACER } from '#schema/spans.ts'
 import type { Authenticate } from '../auth.ts'
 import type { Collector } from '../collect/collector.ts'
 import { ClientGone, type ReadBodyOptions } from '../collect/read-body.ts'
+import type { RateLimiter } from '../limits/rate-limiter.ts'
 import { listenOn, type Place } from '../listen.ts'
 import { traceRequest } from '../request-span.ts'
 import { asMillraceError, errorBody, sendError, sendJson } from './answer.ts'
@@ -27,6 +28,7 @@ export interface Readiness {
 
 export interface HttpServerDependencies {
   collector: Collector
+  rates?: Pick<RateLimiter, 'look'>
   authenticate: Authenticate
   registry: Registry
   readiness: () => Readiness

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import type { EventLine } from '#schema/event.ts'
 import type { KeyKind, KeyRecord } from '#schema/keys.ts'
-import type { GeoIp, KeyStore, LogWriter, OutgoingFrame } from '../ports.ts'
+import { hashSecret } from '../keys/secret.ts'
+import type { GeoIp, KeyBook, LogWriter, OutgoingFrame } from '../ports.ts'
 
 /** A log that keeps frames in memory and acknowledges at once, or as `answer` says. */
 export const createMemoryLog = (
@@ -27,13 +27,20 @@ export const createMemoryLog = (
 }
 
 /** Keys by their secret, all of tenant `main` unless it is told. */
-export const createMemoryKeys = (kinds: Record<string, KeyKind>, tenant = 'main'): KeyStore => {
+export const createMemoryKeys = (kinds: Record<string, KeyKind>, tenant = 'main'): KeyBook => {
   const records = new Map<string, KeyRecord>()
   for (const [secret, kind] of Object.entries(kinds)) {
-    const hash = createHash('sha256').update(secret).digest('hex')
-    records.set(hash, { id: secret, tenant, kind, label: '', createdAt: 0 })
+    records.set(hashSecret(secret), { id: secret, tenant, kind, label: '', createdAt: 0 })
   }
-  return { find: (hash) => records.get(hash) }
+  return {
+    find: (hash) => records.get(hash),
+    byId: (id) => {
+      const [found] = [...records].filter(([, record]) => record.id === id)
+      return found && { secretHash: found[0], record: found[1] }
+    },
+    put: async (hash, record) => void records.set(hash, record),
+    remove: async (hash) => void records.delete(hash),
+  }
 }
 
 export const createFakeGeoIp = (countries: Record<string, string>): GeoIp => ({

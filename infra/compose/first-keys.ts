@@ -1,5 +1,6 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { hashSecret, newSecret } from '#gateway/keys/secret.ts'
 import type { Nats } from '#infra/nats/connect.ts'
 import { putKey } from '#infra/nats/keys.ts'
 import type { KeyKind } from '#schema/keys.ts'
@@ -16,9 +17,6 @@ export interface Keys {
 const TENANT = 'main'
 const KINDS: Record<keyof Keys, KeyKind> = { writeKey: 'WRITE', readToken: 'READ', adminToken: 'ADMIN' }
 
-const secret = (kind: KeyKind) => `mr_${kind.toLowerCase()}_${randomBytes(24).toString('base64url')}`
-const hashOf = (text: string) => createHash('sha256').update(text).digest('hex')
-
 /**
  * The keys of the first start, made when keys.json is missing. Keys that the deployment has never heard of (its data
  * was removed, or it is another server) are told to it; revoked ones stay revoked.
@@ -26,10 +24,10 @@ const hashOf = (text: string) => createHash('sha256').update(text).digest('hex')
 export const ensureKeys = async (nats: Nats, folder: string): Promise<Keys> => {
   const file = join(folder, 'keys.json')
   const found = await readJson<Keys>(file)
-  const keys = found ?? { writeKey: secret('WRITE'), readToken: secret('READ'), adminToken: secret('ADMIN') }
+  const keys = found ?? { writeKey: newSecret('WRITE'), readToken: newSecret('READ'), adminToken: newSecret('ADMIN') }
   const bucket = await nats.kvm.open(BUCKETS.keys)
   for (const [name, kind] of Object.entries(KINDS) as [keyof Keys, KeyKind][]) {
-    const hash = hashOf(keys[name])
+    const hash = hashSecret(keys[name])
     if ((await bucket.get(hash)) !== null) continue
     await putKey(nats.broker, hash, {
       id: randomUUID(),

@@ -11,6 +11,8 @@ import { createGraphqlHandler } from '#gateway/graphql/handler.ts'
 import { createGrpcServer } from '#gateway/grpc/server.ts'
 import { createHttpServer } from '#gateway/http/server.ts'
 import { createIntake } from '#gateway/indicators/intake.ts'
+import { createKeyAdmin } from '#gateway/keys/key-admin.ts'
+import { createSharedRateLimiter } from '#gateway/limits/shared-rate-limiter.ts'
 import { createLiveView } from '#gateway/live/live-view.ts'
 import { createMetricReader } from '#gateway/live/metric-reader.ts'
 import { createPushSpans } from '#gateway/live/push-spans.ts'
@@ -29,6 +31,7 @@ import { createOlapClient } from '#infra/nats/olap-client.ts'
 import { createCheckpointFeed } from '#infra/nats/outputs.ts'
 import { createReports } from '#infra/nats/reports.ts'
 import { ensureDeployment } from '#infra/nats/setup.ts'
+import { createUsageExchange } from '#infra/nats/usage.ts'
 import { STOP_TRACING_MS, startTracing, type Tracing } from '#infra/otel/tracing.ts'
 import { keptBy } from '#infra/retention.ts'
 import { BUILTIN_SCHEMAS } from '#schema/builtin-schemas.ts'
@@ -143,8 +146,15 @@ const main = async (config: Config): Promise<void> => {
   const reports = createReports(nats.broker)
   const priorityOf = createPriorities({ schemas: BUILTIN_SCHEMAS, high: config.highEvents, low: config.lowEvents })
   const shedding = await composeShedding({ nats, deployment, reports, priorityOf, registry })
+  const rates = createSharedRateLimiter({
+    defaults: { eventsPerSecond: config.keyEventsPerSecond, bytesPerSecond: config.keyBytesPerSecond },
+    gateway: processId,
+    monotonic: () => performance.now(),
+    exchange: createUsageExchange(nats.broker),
+  })
   const collector = createCollector({
     log,
+    rates,
     geoip: await openGeoIp(),
     clock: { now: Date.now },
     metrics: createCollectMetrics(registry),
@@ -173,6 +183,8 @@ const main = async (config: Config): Promise<void> => {
       indicators,
       collector,
       shed: shedding.shed,
+      rates,
+      keys: createKeyAdmin({ keys, clock: { now: Date.now } }),
       durability: () => durability.now().level,
     },
     authenticate,
@@ -181,6 +193,7 @@ const main = async (config: Config): Promise<void> => {
   })
   const server = createHttpServer({
     collector,
+    rates,
     authenticate,
     registry,
     tracer,
@@ -196,6 +209,7 @@ const main = async (config: Config): Promise<void> => {
   })
   const grpc = createGrpcServer({
     collector,
+    rates,
     authenticate,
     onError: (error, where) => logger.error({ err: error, where }, 'a call failed unexpectedly'),
   })
@@ -207,6 +221,7 @@ const main = async (config: Config): Promise<void> => {
   logger.info({ port, grpcPort, adminPort, durability: durability.now().level }, 'gateway started')
   onStop(logger, DRAIN_MS + CLOSE_MS + STOP_TRACING_MS + 1_000, async () => {
     stopMarkers()
+    rates.stop()
     await graphql.close()
     const closed = Promise.all([server.close(DRAIN_MS + CLOSE_MS), grpc.close(DRAIN_MS + CLOSE_MS)])
     const drained = await collector.drain(DRAIN_MS)

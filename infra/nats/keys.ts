@@ -1,16 +1,36 @@
-import type { KeyStore } from '#gateway/ports.ts'
+import type { KeyBook } from '#gateway/ports.ts'
 import type { KeyRecord } from '#schema/keys.ts'
 import { BUCKETS } from '#schema/subjects.ts'
 import type { Broker } from './broker.ts'
 import { watchBucket } from './watch.ts'
 
-export const createKeyStore = async (broker: Broker): Promise<KeyStore & { stop(): void }> => {
+/** Keys as the bucket has them, kept up to date by a watch. */
+export const createKeyStore = async (broker: Broker): Promise<KeyBook & { stop(): void }> => {
   const keys = new Map<string, KeyRecord>()
-  const { stop } = await watchBucket(broker, BUCKETS.keys, (entry) => {
-    if (entry.text !== null) keys.set(entry.key, JSON.parse(entry.text) as KeyRecord)
-    else keys.delete(entry.key)
+  const hashes = new Map<string, string>()
+  const { bucket, stop } = await watchBucket(broker, BUCKETS.keys, ({ key, text }) => {
+    const known = keys.get(key)
+    if (known) hashes.delete(known.id)
+    if (text === null) keys.delete(key)
+    else {
+      const record = JSON.parse(text) as KeyRecord
+      keys.set(key, record)
+      hashes.set(record.id, key)
+    }
   })
-  return { find: (secretHash) => keys.get(secretHash), stop }
+  return {
+    find: (secretHash) => keys.get(secretHash),
+    byId(id) {
+      const secretHash = hashes.get(id)
+      const record = secretHash === undefined ? undefined : keys.get(secretHash)
+      return secretHash !== undefined && record ? { secretHash, record } : undefined
+    },
+    put: async (secretHash, record) => {
+      await bucket.put(secretHash, JSON.stringify(record))
+    },
+    remove: (secretHash) => bucket.delete(secretHash),
+    stop,
+  }
 }
 
 /** Stores what a secret may do, under its SHA-256 (hex). */

@@ -75,7 +75,8 @@ export const createTrackTransport = ({ server, services, mask }: TrackTransportO
     if (operationName !== null && operationName !== plan.operationName) return false
     const { field, responseKey } = plan
     try {
-      const receipt = await services.collector.collect({ tenant: key.tenant, source, events, ...origin() })
+      const sent = { tenant: key.tenant, key, bytes: body.length, source, events, ...origin() }
+      const receipt = await services.collector.collect(sent)
       sendText(response, JSON.stringify({ data: { [responseKey]: plan.select(receipt) } }), form)
     } catch (error) {
       const originalError = error instanceof Error ? error : new Error(String(error))
