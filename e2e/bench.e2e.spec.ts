@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 const MAIN = fileURLToPath(new URL('../scripts/bench/bench.main.ts', import.meta.url))
 
 test('all that is acknowledged under load is stored and archived once, and the books balance', () => {
-  const load = ['--rate=5000', '--warm-up=3', '--seconds=12', '--connections=16']
+  const load = ['--rate=5000', '--warm-up=3', '--seconds=12', '--connections=16', '--plain-seconds=3']
   const child = spawnSync(process.execPath, [MAIN, 'e2e', ...load, '--', '--archive-ms=2000'], { encoding: 'utf8' })
   expect({ code: child.status, stderr: child.stderr }).toMatchObject({
     code: 0,

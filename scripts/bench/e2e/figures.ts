@@ -1,4 +1,5 @@
 import type { Books } from './books.ts'
+import { percentilesOf } from './latency.ts'
 import type { Sample } from './sampler.ts'
 import { slopeOf } from './trend.ts'
 import type { Trial } from './trial.ts'
@@ -23,6 +24,7 @@ export interface TrialFigures {
   /** From when a request was due to its receipt. */
   ingestP50Ms: number
   ingestP99Ms: number
+  ingestP999Ms: number
   /** From the acknowledgement to a dashboard's push. */
   p50Ms: number
   p99Ms: number
@@ -43,14 +45,9 @@ export interface TrialFigures {
 
 const digits = (value: number, places = 2): number => Number(value.toFixed(places))
 
-const percentilesOfLoad = ({ loadSeconds }: Trial) => {
-  // By second: the histogram of the whole load has the warm-up in it.
-  const measured = loadSeconds.filter(({ second, sent }) => second >= 0 && sent > 0)
-  const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
-  return {
-    ingestP50Ms: digits(median(measured.map(({ p50Us }) => p50Us)) / 1_000),
-    ingestP99Ms: digits(Math.max(0, ...measured.map(({ p99Us }) => p99Us)) / 1_000),
-  }
+const percentilesOfLoad = ({ load }: Trial) => {
+  const at = percentilesOf(load.latency)
+  return { ingestP50Ms: at(50), ingestP99Ms: at(99), ingestP999Ms: at(99.9) }
 }
 
 const eventsWhile = (trial: Trial): number =>

@@ -1,4 +1,4 @@
-import { encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js'
+import { decodeFromCompressedBase64, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js'
 import { createHistogram, LONGEST_MS } from '../load/generator.ts'
 
 /** Latencies of one second of a run, milliseconds. */
@@ -25,6 +25,12 @@ export interface LatencyRecord {
 const digits = (ms: number): number => Math.round(ms * 100) / 100
 const msOf = (histogram: Histogram, percent: number): number =>
   histogram.totalCount === 0 ? 0 : digits(histogram.getValueAtPercentile(percent) / 1_000)
+
+/** Percentiles of an encoded histogram, milliseconds. */
+export const percentilesOf = (encoded: string): ((percent: number) => number) => {
+  const histogram = decodeFromCompressedBase64(encoded) as Histogram
+  return (percent) => msOf(histogram, percent)
+}
 
 export const createLatencyRecord = (): LatencyRecord => {
   const all = createHistogram()

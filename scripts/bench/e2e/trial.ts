@@ -26,8 +26,6 @@ export interface TrialOptions {
   /** In the measured time. */
   bursts: readonly Burst[]
   markersPerSecond: number
-  /** Of the generator; goes on behind earlier trials on the same product. */
-  firstRequest: number
   /** Longest wait until all is stored and archived. */
   drainMs: number
 }

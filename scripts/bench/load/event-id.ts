@@ -8,7 +8,6 @@ export const ID_LENGTH = 36
 const NUMBER_AT = 28
 /** Marks ids of the generator among all others. */
 const TAG = 'be7'
-const TAG_AT = 15
 
 /** What stands in a template where an id is to be: `writeId` fills in the rest. */
 export const BLANK_ID = `00000000-0000-7${TAG}-8000-000000000000`
@@ -16,7 +15,7 @@ export const BLANK_ID = `00000000-0000-7${TAG}-8000-000000000000`
 /** SQL: the numbers of a table's ids, and which of its rows have one. */
 export const NUMBER_SQL = {
   number: `('0x' || substr(id, ${NUMBER_AT + 1}, 8))::UINTEGER`,
-  isOurs: `substr(id, ${TAG_AT + 1}, ${TAG.length}) = '${TAG}'`,
+  isOurs: `id LIKE '________-____-7${TAG}-8%'`,
 } as const
 
 const HEX = Buffer.from('0123456789abcdef')

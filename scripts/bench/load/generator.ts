@@ -49,6 +49,8 @@ export interface GeneratorOptions {
   firstRequest: number
   /** Longest wait for answers at the end. */
   graceMs: number
+  /** Latencies of requests that are due before that are in no histogram: a warm-up. */
+  measureFromMs: number
   onSecond(second: LoadSecond): void
 }
 
@@ -111,8 +113,8 @@ const createCounts = (batch: number, onSecond: (second: LoadSecond) => void) => 
       now.sent += batch
       if (isAgain) all.repeated += batch
     },
-    answered: (number: number, receipt: LoadReceipt | null, latencyUs: number): void => {
-      histogram.recordValue(latencyUs)
+    answered: (number: number, receipt: LoadReceipt | null, latencyUs: number, isMeasured: boolean): void => {
+      if (isMeasured) histogram.recordValue(latencyUs)
       ofSecond.recordValue(latencyUs)
       if (receipt === null) all.unanswered += batch
       else if (receipt.refused === 'all') refuse(batch, receipt.code)
@@ -152,7 +154,7 @@ const createQueue = () => {
  * queue is part of their latency. So a server that stalls cannot hide it.
  */
 export const createGenerator = (options: GeneratorOptions) => {
-  const { batch, renderer, nextDue, firstRequest, graceMs, onSecond } = options
+  const { batch, renderer, nextDue, firstRequest, graceMs, measureFromMs, onSecond } = options
   const counts = createCounts(batch, onSecond)
   const requests = createRequests(firstRequest)
   const queue = createQueue()
@@ -171,7 +173,7 @@ export const createGenerator = (options: GeneratorOptions) => {
     counts.sent(isAgain)
     link.send(length, batch, (receipt) => {
       flying--
-      counts.answered(number, receipt, Math.max(1, Math.round(1_000 * (elapsed() - dueAt))))
+      counts.answered(number, receipt, Math.max(1, Math.round(1_000 * (elapsed() - dueAt))), dueAt >= measureFromMs)
       if (link.isOpen()) free(link)
       if (isOver && flying === 0) landed()
     })

@@ -24,6 +24,7 @@ const generatorOf = (requests: number) => {
     nextDue: times(requests),
     firstRequest: 0,
     graceMs: 50,
+    measureFromMs: 0,
     onSecond: () => {},
   })
   return { generator, rendered }

@@ -7,6 +7,8 @@ import type { ScheduleOptions } from './schedule.ts'
 
 export interface LoadOptions extends Target, ScheduleOptions {
   connections: number
+  /** Of the seconds so many are a warm-up: their latencies are in no histogram. */
+  warmUpSeconds?: number
   /** Requests of earlier runs: numbers go on behind them. */
   firstRequest?: number
 }

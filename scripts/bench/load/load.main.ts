@@ -47,6 +47,7 @@ const main = async (options: LoadOptions): Promise<void> => {
     nextDue: createSchedule(options),
     firstRequest,
     graceMs: GRACE_MS,
+    measureFromMs: 1_000 * (options.warmUpSeconds ?? 0),
     onSecond: (second) => void tell({ kind: 'second', second }),
   })
   const links = await openLinks(options, { longest: renderer.longest, silenceMs: SILENCE_MS }, generator.free)

@@ -52,7 +52,10 @@ it('renders requests whose events have an id of their number and the time at whi
     }),
     { numRuns: 50 },
   )
-  expect(NUMBER_SQL).toEqual({ number: "('0x' || substr(id, 29, 8))::UINTEGER", isOurs: "substr(id, 16, 3) = 'be7'" })
+  expect(NUMBER_SQL).toEqual({
+    number: "('0x' || substr(id, 29, 8))::UINTEGER",
+    isOurs: "id LIKE '________-____-7be7-8%'",
+  })
 })
 
 it('renders the same bytes for the same request, as a client that tries again', () => {

@@ -1,6 +1,15 @@
+import { UsageError } from '#scripts/lib/args.ts'
+
 export const PROTOCOLS = ['graphql', 'graphql-batch', 'ndjson', 'grpc'] as const
 /** How events are sent: typed trackEvents, trackBatch, POST /v1/events, or gRPC with lines as its body. */
 export type Protocol = (typeof PROTOCOLS)[number]
+
+/** Throws UsageError for what is none. */
+export const protocolOf = (text: string = 'ndjson'): Protocol => {
+  const protocol = PROTOCOLS.find((one) => one === text)
+  if (protocol) return protocol
+  throw new UsageError(`expected a protocol of ${PROTOCOLS.join(', ')}, got "${text}"`)
+}
 
 /** What stands around the events of a request. All of it is ASCII, or bytes as latin1. */
 export interface Envelope {
