@@ -6,12 +6,11 @@ export const createLag = () => {
   /** Of the oldest message that was read and not sealed; that the checkpoint under way settles. */
   let read: number | undefined
   let committing: number | undefined
-  /** Since when messages are known to be there of which none was read: at least so old is the oldest. */
-  let unreadSince: number | undefined
+  /** When the log was seen to reach up to which message, as far as those are not read: at least so old are they. */
+  const seen: { at: number; last: number }[] = []
   return {
     read(storedAt: number): void {
       read ??= storedAt
-      unreadSince = undefined
     },
     sealed(): void {
       committing = read
@@ -20,10 +19,11 @@ export const createLag = () => {
     committed(): void {
       committing = undefined
     },
-    /** 0 when everything is settled. `unread`: messages of the log that were not read. */
-    seconds(unread: number, now: number): number {
-      unreadSince = unread > 0 ? (unreadSince ?? now) : undefined
-      return Math.max(0, now - (committing ?? read ?? unreadSince ?? now)) / 1_000
+    /** 0 when everything is settled. `last` message of the log, and the last that was read. */
+    seconds(last: number, lastRead: number, now: number): number {
+      while (seen.length > 0 && seen[0].last <= lastRead) seen.shift()
+      if (last > (seen.at(-1)?.last ?? lastRead)) seen.push({ at: now, last })
+      return Math.max(0, now - (committing ?? read ?? seen[0]?.at ?? now)) / 1_000
     },
   }
 }

@@ -234,7 +234,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
     }
     // What is not read yet is taken to be as full as what was.
     const pendingEvents = fold.pendingEvents + Math.round((unread * seen.events) / Math.max(1, seen.frames))
-    const lagSeconds = lag.seconds(unread, clock.now())
+    const lagSeconds = lag.seconds(last, fold.sequence, clock.now())
     const load = meter.look(clock.monotonic(), fold.tenants.values(), pendingEvents)
     const behindSeconds = secondsBehind(lagSeconds, pendingEvents, load.perSecond)
     const message: PartitionReport = {
