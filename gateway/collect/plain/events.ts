@@ -61,13 +61,14 @@ addName('context', CONTEXT, 0)
  */
 export class PlainEvents {
   readonly data: Buffer
-  readonly properties = new Members()
+  readonly properties: Members
   length = 0
   private table: Int32Array
 
   constructor(data: Buffer) {
     this.data = data
-    this.table = new Int32Array(STRIDE * 256)
+    this.properties = new Members(data.length)
+    this.table = new Int32Array(STRIDE * Math.min(256, 4 + (data.length >> 7)))
   }
 
   isPlain(event: number): boolean {
@@ -146,13 +147,14 @@ class Reader {
   readonly events: PlainEvents
   private readonly data: Buffer
   private readonly json: PlainJson
-  private readonly ofContext = new Members()
+  private readonly ofContext: Members
   /** Bits of the members of the present event. */
   private seen = 0
 
   constructor(data: Buffer) {
     this.data = data
     this.json = new PlainJson(data)
+    this.ofContext = new Members(Math.min(data.length, 1_024))
     this.events = new PlainEvents(data)
   }
 

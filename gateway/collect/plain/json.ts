@@ -43,8 +43,13 @@ const PLACES = 4
 
 /** Members of objects, one behind the other. */
 export class Members {
-  private places = new Int32Array(PLACES * 1_024)
+  private places: Int32Array
   length = 0
+
+  /** `bytes`: length of the text that they stand in; of a short one room for many would cost more than reading it. */
+  constructor(bytes: number) {
+    this.places = new Int32Array(PLACES * Math.min(1_024, 8 + (bytes >> 4)))
+  }
 
   add(nameStart: number, nameEnd: number, start: number, end: number): void {
     const at = this.length++ * PLACES
