@@ -69,8 +69,13 @@ const group = (operation: SliceOperation, slice: Slice): Cells => {
   return cells
 }
 
-/** Slices as the groups of an operation; each is grouped anew only when it has changed. */
-export const createCells = (operation: SliceOperation): ((slice: Slice) => Cells) => {
+export type CellsOf = (slice: Slice) => Cells
+
+/**
+ * Slices as the groups of an operation; each is grouped anew only when it has changed. `onGrouped` is told how many more
+ * cells are held.
+ */
+export const createCells = (operation: SliceOperation, onGrouped?: (cells: number) => void): CellsOf => {
   const known = new WeakMap<Slice, { folds: number; cells: Cells }>()
   return (slice) => {
     if (operation.everySeries) return slice.series
@@ -78,6 +83,7 @@ export const createCells = (operation: SliceOperation): ((slice: Slice) => Cells
     if (before?.folds === slice.folds) return before.cells
     const cells = group(operation, slice)
     known.set(slice, { folds: slice.folds, cells })
+    onGrouped?.(cells.size - (before?.cells.size ?? 0))
     return cells
   }
 }

@@ -7,6 +7,7 @@ import type { Point } from './points.ts'
 import type { PushSpans } from './push-spans.ts'
 import { createReading, type Reading } from './reading.ts'
 import type { Selection } from './selection.ts'
+import { createSharedCells } from './shared-cells.ts'
 import type { ReadOptions } from './snapshot.ts'
 import { createStoredWindows } from './stored.ts'
 import { createStoredSessions } from './stored-sessions.ts'
@@ -61,7 +62,7 @@ export const createMetricReader = (options: MetricReaderOptions) => {
   const { view, metrics, olap, clock, horizonMs, paceMs = 100, patienceMs = 10_000 } = options
   const stored = createStoredWindows({ olap, clock })
   const storedSessions = createStoredSessions({ olap, clock })
-  const sources: ReadOptions = { view, stored, storedSessions, horizonMs }
+  const sources: ReadOptions = { view, stored, storedSessions, cells: createSharedCells(), horizonMs }
   const watches = createWatches({ view, clock, paceMs })
 
   const resolve = (tenant: string, request: MetricRequest): Reading =>

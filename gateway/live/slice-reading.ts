@@ -1,5 +1,4 @@
 import { RETENTION } from '#schema/limits.ts'
-import { createCells } from './cells.ts'
 import { changesSince } from './changes.ts'
 import type { SliceOperation } from './operation.ts'
 import { createPending } from './pending.ts'
@@ -18,7 +17,7 @@ export const createSliceReading = (operation: SliceOperation, options: ReadOptio
   const { tenant, metric, version, slideMs, sliceMs } = operation
   const { view, stored } = options
   const horizonMs = options.horizonMs(tenant)
-  const cellsOf = createCells(operation)
+  const cellsOf = options.cells.of(operation)
   return {
     operation,
     range: (range, most, limits) => readRange(operation, range, most, cellsOf, options, limits),

@@ -1,11 +1,12 @@
-import type { Cells } from './cells.ts'
+import type { CellsOf } from './cells.ts'
 import type { LiveView } from './live-view.ts'
 import type { SliceOperation } from './operation.ts'
 import { type Point, windowPoints } from './points.ts'
 import { noPositions, type Positions, raise } from './positions.ts'
 import type { Range } from './ranges.ts'
 import type { Answer, Limits, Newest } from './reading.ts'
-import type { Slice, SliceTable } from './slices.ts'
+import type { SharedCells } from './shared-cells.ts'
+import type { SliceTable } from './slices.ts'
 import type { StoredWindows } from './stored.ts'
 import type { StoredSessions } from './stored-sessions.ts'
 import { inOrder, slicesFor, startAfter, startsOf } from './windows.ts'
@@ -14,6 +15,7 @@ export interface ReadOptions {
   view: LiveView
   stored: StoredWindows
   storedSessions: StoredSessions
+  cells: SharedCells
   horizonMs: (tenant: string) => number
 }
 
@@ -38,9 +40,6 @@ const takeLive = (operation: SliceOperation, { view, horizonMs }: ReadOptions) =
   const starts = startsOf(operation, slices).filter((start) => start >= from)
   return { moment, table, slices, from, at, starts, asOf: view.asOf() }
 }
-
-/** Grouped slices of one operation. */
-type CellsOf = (slice: Slice) => Cells
 
 /** Windows whose start lies in [from, to), in order of time: each either from the live view or from the store. */
 export const readRange = async (

@@ -100,6 +100,14 @@ it('measures what an event costs the gateway by GraphQL', () => {
   expect(singlePerSecond).toBe(Math.round(1e6 / requestUs['trackEvents 1']))
 })
 
+it('measures what reading a metric costs the gateway', () => {
+  const sizes = ['--rounds=1', '--seconds=1', '--connections=4', '--minutes=3', '--rate=20']
+  const { code, stdout, stderr } = run('query', ...sizes)
+  expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('distinct') })
+  const { equal, distinct } = JSON.parse(stdout)
+  for (const { cpuUs } of [equal, distinct]) expect(cpuUs).toBeGreaterThan(0)
+})
+
 it('says what there is to measure, and refuses what there is not', () => {
   expect(run('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('event-status: ') })
   expect(run('nothing')).toMatchObject({ code: 2, stderr: expect.stringContaining('event-status') })

@@ -13,6 +13,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   kafka: async () => (await import('./kafka.ts')).kafkaBench,
   'event-status': async () => (await import('./event-status.ts')).eventStatusBench,
   druid: async () => (await import('./druid/druid.ts')).druidBench,
+  query: async () => (await import('./gateway/query.ts')).queryBench,
   graphql: async () => (await import('./gateway/graphql.ts')).graphqlBench,
 }
 const JSON_ONLY = { json: { help: 'print nothing but the JSON line' } }

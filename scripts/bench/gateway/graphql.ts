@@ -1,6 +1,7 @@
 import { createShop } from '#scripts/demo/shop.ts'
 import { renderTable } from '#scripts/lib/table.ts'
 import type { Bench } from '../bench.ts'
+import { median, round } from './figures.ts'
 import { type Load, type Post, sendFor } from './posts.ts'
 import { startRig } from './rig.ts'
 
@@ -22,6 +23,11 @@ const WAYS = {
 } as const
 type Way = keyof typeof WAYS
 
+const inTurn =
+  (bodies: readonly string[]) =>
+  (number: number): string =>
+    bodies[number % bodies.length]
+
 const createPosts = (key: string): Record<Way, Post> => {
   const shop = createShop({ seed: 1, eventsPerSecond: 2_000, startMs: Date.now() - 60_000 })
   const stream = shop.until(Date.now())
@@ -30,17 +36,14 @@ const createPosts = (key: string): Record<Way, Post> => {
     const groups = Array.from({ length: BODIES }, (_, i) => all.slice(i * events, (i + 1) * events))
     if (query === null) {
       const bodies = groups.map((group) => group.map((event) => JSON.stringify(event)).join('\n'))
-      return { path: '/v1/events', key, contentType: 'application/x-ndjson', bodies }
+      return { path: '/v1/events', key, contentType: 'application/x-ndjson', body: inTurn(bodies) }
     }
     const bodies = groups.map((group) => JSON.stringify({ query, variables: { events: group } }))
-    return { path: '/graphql', key, contentType: 'application/json', bodies }
+    return { path: '/graphql', key, contentType: 'application/json', body: inTurn(bodies) }
   }
   const made = Object.entries(WAYS).map(([way, { events, query }]) => [way, post(events, query)])
   return Object.fromEntries(made) as Record<Way, Post>
 }
-
-const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
-const round = (number: number): number => Math.round(number * 100) / 100
 
 const measure = async (load: Load, posts: Record<Way, Post>, rounds: number, ms: number) => {
   const costs = new Map<Way, number[]>()

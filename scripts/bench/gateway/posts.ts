@@ -6,7 +6,8 @@ export interface Post {
   path: string
   key: string
   contentType: string
-  bodies: readonly string[]
+  /** Of the request of this number, counted from 0. */
+  body: (number: number) => string
   /** Throws when the answer is not what it should be. */
   check?: (status: number, text: string) => void
 }
@@ -69,7 +70,7 @@ export const sendFor = async ({ port, pid, connections }: Load, post: Post, ms: 
   const worker = async (): Promise<void> => {
     while (performance.now() - startedAt < ms) {
       const at = performance.now()
-      await send(agent, port, post, post.bodies[next++ % post.bodies.length])
+      await send(agent, port, post, post.body(next++))
       timesMs.push(performance.now() - at)
     }
   }
