@@ -156,7 +156,7 @@ const SETTINGS = {
   shedCalmMs: ms(10_000, 100, 86_400_000, 'the share rises when it was less than half as far behind for so long'),
   keyEventsPerSecond: perSecond('events that a write key without a limit of its own may send in a second'),
   keyBytesPerSecond: perSecond('the same in bytes of requests'),
-  checkpointMs: ms(150, 10, 10_000, 'time between checkpoints'),
+  checkpointMs: ms(150, 10, 10_000, 'time between checkpoints; up to twice that while they are large'),
   idleMs: ms(10_000, 100, 86_400_000, 'a source without events for so long holds no window back'),
   importIdleMs: ms(120_000, 100, 86_400_000, 'the same for imports and replays'),
   leaseMs: ms(3_000, 200, 600_000, 'an owner that is silent for so long loses its partitions'),

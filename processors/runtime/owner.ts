@@ -27,6 +27,7 @@ import { createClockReports } from './clock-reports.ts'
 import { createCompaction } from './compaction.ts'
 import { createLag, secondsBehind } from './lag.ts'
 import { createMarks } from './marks.ts'
+import { checkpointInterval } from './pace.ts'
 import { restoreState } from './restore.ts'
 import { pause, Signal } from './signal.ts'
 import { createTicker } from './ticker.ts'
@@ -58,6 +59,7 @@ export interface OwnerDeps {
   /** What gateways shed when this partition falls behind; none: nothing. */
   shedding?: { book: SheddingBook; settings: ShareSettings }
   seed: Hash128
+  /** `checkpointMs`: see checkpointInterval. */
   settings: IdleSettings & { checkpointMs: number }
   /** Milliseconds since 1970, and milliseconds of a clock that never jumps. */
   clock: { now(): number; monotonic(): number }
@@ -142,6 +144,8 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
   const seen = { frames: 0, events: 0 }
   /** Of messages read since the last seal. */
   let pendingBytes = 0
+  /** What it took to make the last checkpoint. */
+  let builtMs = 0
   let marksAt = clock.monotonic()
   logger.info({ partition, epoch, checkpoint: head.checkpoint, sequence: head.sequence }, 'partition taken over')
   deps.onReady?.()
@@ -162,6 +166,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
     marks.note(content.segment.rows, content.segment.sessions)
     const next = { nonce: randomUUID(), manifest: compaction.apply(head.manifest), marks: marks.list() }
     const batch = { ...buildBatch(content, head, next, now), ...writeTrace(span?.spanContext()) }
+    builtMs = clock.monotonic() - started
     revision = await inSpan(span, () => state.commit(batch, revision))
     head = batch.head
     lag.committed()
@@ -174,7 +179,7 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
       await changed.wait(stopping)
       const started = clock.monotonic()
       if (fold.hasChanges) await checkpoint()
-      await pause(settings.checkpointMs - (clock.monotonic() - started), stopping)
+      await pause(checkpointInterval(settings.checkpointMs, builtMs) - (clock.monotonic() - started), stopping)
     }
     if (!failed.signal.aborted && fold.hasChanges) await checkpoint()
   }
