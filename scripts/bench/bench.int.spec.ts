@@ -7,6 +7,26 @@ const run = (...args: string[]) => {
   return { code: child.status, stdout: child.stdout, stderr: child.stderr }
 }
 
+it('measures what a gateway acknowledges, by protocol and size of requests', () => {
+  const ways = ['--protocols=ndjson,grpc', '--batches=50', '--connections=4', '--seconds=1']
+  const { code, stdout, stderr } = run('ingest', ...ways)
+  expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('µs gateway') })
+  const { figures } = JSON.parse(stdout)
+  expect(figures.map(({ protocol, batch }: { protocol: string; batch: number }) => [protocol, batch])).toEqual([
+    ['ndjson', 50],
+    ['grpc', 50],
+  ])
+  for (const { acceptedPerSecond, p99Ms, gatewayUs, natsUs, refused } of figures) {
+    for (const figure of [acceptedPerSecond, p99Ms, gatewayUs, natsUs]) expect(figure).toBeGreaterThan(0)
+    expect(refused).toEqual({})
+  }
+  expect(run('ingest', '--protocols=smoke')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('graphql-batch'),
+  })
+  expect(run('ingest', '--batches=1,x').code).toBe(2)
+}, 180_000)
+
 it('measures the status of events, stored and not, and ends with a JSON line', () => {
   const { code, stdout, stderr } = run('event-status', '--rows=1000', '--questions=3')
   expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('just acknowledged') })

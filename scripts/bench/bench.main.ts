@@ -4,6 +4,7 @@ import type { Bench } from './bench.ts'
 /** Loaded when they are asked for. */
 const BENCHES: Record<string, () => Promise<Bench>> = {
   e2e: async () => (await import('./e2e/e2e.ts')).e2eBench,
+  ingest: async () => (await import('./ingest/ingest.ts')).ingestBench,
   processor: async () => (await import('./processor/processor.ts')).processorBench,
   storage: async () => (await import('./storage/storage.ts')).storageBench,
   takeover: async () => (await import('./takeover/takeover.ts')).takeoverBench,

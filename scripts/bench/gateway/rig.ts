@@ -23,17 +23,19 @@ export interface RigOptions {
 
 /** The product's own processes on a nats-server of their own, without a supervisor. */
 export interface Rig extends AsyncDisposable {
-  /** Of the gateway's HTTP server. */
+  /** Of the gateway's HTTP server, and of its gRPC server. */
   port: number
+  grpcPort: number
   keys: Keys
   /** Processes by their name. */
   pids: Record<Part, number>
+  natsPid: number
 }
 
-const portOf = async (child: ChildProcess, name: Part): Promise<number> => {
+const portsOf = async (child: ChildProcess, name: Part): Promise<Record<string, number>> => {
   const ended = once(child, 'exit').then(() => Promise.reject(new Error(`${name} ended before it was ready`)))
   const [message] = await Promise.race([once(child, 'message'), ended])
-  return (message as { ports: Record<string, number> }).ports.http
+  return (message as { ports: Record<string, number> }).ports
 }
 
 /** Starts what was asked for; resolves when each has said that it is ready. Dispose ends all and removes their data. */
@@ -46,9 +48,10 @@ export const startRig = async ({ parts, profile }: RigOptions): Promise<Rig> => 
   await ensureDeployment(nats, { partitions: PARTITIONS })
   const keys = await ensureKeys(nats, folder)
   await nats.close()
-  const rig = { port: 0, keys, pids: { gateway: 0, processor: 0, storage: 0 } }
+  const rig = { port: 0, grpcPort: 0, keys, pids: { gateway: 0, processor: 0, storage: 0 }, natsPid: server.pid }
   for (const part of parts) {
-    const flags = [`--nats-url=${server.url}`, `--partitions=${PARTITIONS}`, `--data=${folder}`, '--log-level=warn']
+    const address = [`--nats-url=${server.url}`, `--nats-monitor-url=${server.monitorUrl}`]
+    const flags = [...address, `--partitions=${PARTITIONS}`, `--data=${folder}`, '--log-level=warn']
     const ports = part === 'gateway' ? ['--port=0', '--grpc-port=0'] : []
     const child = fork(join(COMPOSE, `${part}.main.ts`), [...flags, ...ports], {
       execArgv: profile ? ['--cpu-prof', `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${part}.cpuprofile`] : [],
@@ -59,8 +62,8 @@ export const startRig = async ({ parts, profile }: RigOptions): Promise<Rig> => 
       child.kill('SIGTERM')
       await exited
     })
-    const port = await portOf(child, part)
-    if (part === 'gateway') rig.port = port
+    const { http, grpc } = await portsOf(child, part)
+    if (part === 'gateway') Object.assign(rig, { port: http, grpcPort: grpc })
     rig.pids[part] = child.pid!
   }
   const owned = stack.move()
