@@ -35,8 +35,8 @@ export interface PartitionLog {
   read(sequence: number, signal: AbortSignal): AsyncIterable<LogMessage>
   /** Appends a control record (a tick). */
   append(record: ControlRecord): Promise<number>
-  /** First and last sequence in the log now; last is 0 when nothing was ever written. */
-  range(): Promise<{ first: number; last: number }>
+  /** First and last sequence in the log now, and bytes of all messages; last is 0 when nothing was ever written. */
+  range(): Promise<{ first: number; last: number; bytes: number }>
 }
 
 /** Messages firstMissing..lastMissing are gone. */

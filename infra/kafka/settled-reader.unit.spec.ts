@@ -96,6 +96,7 @@ const brokerOf = (streams: Streams, luck: () => number): Broker => {
     range: async (stream) => ({
       first: streams[stream][0]?.seq ?? 0,
       last: streams[stream].at(-1)?.seq ?? 0,
+      bytes: 0,
       made: '',
     }),
   }

@@ -57,6 +57,8 @@ export interface StoredMessage {
 export interface StreamRange {
   first: number
   last: number
+  /** Of all messages, as they are stored. */
+  bytes: number
   /** When the stream was made, as the server writes it: one that was made anew says another time. */
   made: string
 }

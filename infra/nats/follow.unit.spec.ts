@@ -32,7 +32,7 @@ const setUp = () => {
     },
   }
   const broker: Pick<Broker, 'range' | 'next' | 'consume'> = {
-    range: async () => ({ first: 1, last: state.last, made: '' }),
+    range: async () => ({ first: 1, last: state.last, bytes: 0, made: '' }),
     async next(_stream, _subject, sequence) {
       state.questions++
       const found = state.mine.find((seq) => seq >= sequence)

@@ -32,7 +32,7 @@ const setUp = () => {
   const silent: Delivery = { stop: () => undefined, async *[Symbol.asyncIterator]() {} }
   const broker: Pick<Broker, 'bucket' | 'range' | 'consume'> = {
     bucket: async () => bucket,
-    range: async () => ({ first: 0, last: 0, made: '' }),
+    range: async () => ({ first: 0, last: 0, bytes: 0, made: '' }),
     consume: async () => silent,
   }
   return { values, state, open: () => createLeases(broker as Broker, { owner: 'me', kind: 'test', leaseMs: LEASE_MS }) }

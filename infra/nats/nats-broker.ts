@@ -127,7 +127,7 @@ export const createNatsBroker = (nc: NatsConnection, js: JetStreamClient, jsm: J
   send: (subject, data, values) => nc.publish(subject, data, { headers: toHeaders(values) }),
   async range(stream) {
     const { state, created } = await asked(() => jsm.streams.info(stream))
-    return { first: state.first_seq, last: state.last_seq, made: String(created) }
+    return { first: state.first_seq, last: state.last_seq, bytes: state.bytes, made: String(created) }
   },
   async subjects(stream, filter) {
     const { state } = await asked(() => jsm.streams.info(stream, { subjects_filter: filter }))

@@ -6,8 +6,6 @@ export const createLag = () => {
   /** Of the oldest message that was read and not sealed; that the checkpoint under way settles. */
   let read: number | undefined
   let committing: number | undefined
-  /** When the log was seen to reach up to which message, as far as those are not read: at least so old are they. */
-  const seen: { at: number; last: number }[] = []
   return {
     read(storedAt: number): void {
       read ??= storedAt
@@ -19,11 +17,9 @@ export const createLag = () => {
     committed(): void {
       committing = undefined
     },
-    /** 0 when everything is settled. `last` message of the log, and the last that was read. */
-    seconds(last: number, lastRead: number, now: number): number {
-      while (seen.length > 0 && seen[0].last <= lastRead) seen.shift()
-      if (last > (seen.at(-1)?.last ?? lastRead)) seen.push({ at: now, last })
-      return Math.max(0, now - (committing ?? read ?? seen[0]?.at ?? now)) / 1_000
+    /** 0 when everything is settled. `unreadSince`: since when messages are known to be there that were not read. */
+    seconds(unreadSince: number | undefined, now: number): number {
+      return Math.max(0, now - (committing ?? read ?? unreadSince ?? now)) / 1_000
     },
   }
 }

@@ -21,6 +21,7 @@ import { createShedder } from '../shedding/shedder.ts'
 import { PartitionFold } from '../windows/fold.ts'
 import type { IdleSettings } from '../windows/idle.ts'
 import { firstLiveMinute, type SourceClock } from '../windows/watermark.ts'
+import { createBacklog } from './backlog.ts'
 import { buildBatch } from './batch.ts'
 import { createCheckpointSpans } from './checkpoint-span.ts'
 import { createClockReports } from './clock-reports.ts'
@@ -139,9 +140,10 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
   const failed = new AbortController()
   const stopping = AbortSignal.any([signal, failed.signal])
   const lag = createLag()
+  const backlog = createBacklog()
   const meter = createLoadMeter()
   const shedder = deps.shedding && createShedder({ partition, owner: deps.owner, epoch, ...deps.shedding })
-  const seen = { frames: 0, events: 0 }
+  const read = { bytes: 0, events: 0 }
   /** Of messages read since the last seal. */
   let pendingBytes = 0
   /** What it took to make the last checkpoint. */
@@ -203,8 +205,8 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
       for (const touched of fold.apply(message)) ticker.touched(touched, clock.monotonic())
       spans.read(message)
       pendingBytes += message.data.length
-      seen.frames++
-      seen.events += fold.pendingEvents - before
+      read.bytes += message.data.length
+      read.events += fold.pendingEvents - before
       lag.read(message.storedAt)
       changed.fire()
       while (isFull() && !stopping.aborted) await sealed.wait(stopping)
@@ -229,17 +231,16 @@ export const runPartition = async (deps: OwnerDeps, signal: AbortSignal): Promis
   }
 
   const report = async (): Promise<void> => {
-    const { last } = await log.range()
-    const pendingFrames = Math.max(0, last - head.sequence)
-    const unread = Math.max(0, last - fold.sequence)
+    const extent = await log.range()
+    const unread = backlog.look(extent, { sequence: fold.sequence, ...read }, clock.now())
+    const pendingFrames = Math.max(0, extent.last - head.sequence)
     const bootedAt = clock.now() - clock.monotonic()
     const lastEventAt = (one: SourceClock): number | undefined => {
       const at = ticker.lastEventAt(one)
       return at === undefined ? undefined : Math.round(bootedAt + at)
     }
-    // What is not read yet is taken to be as full as what was.
-    const pendingEvents = fold.pendingEvents + Math.round((unread * seen.events) / Math.max(1, seen.frames))
-    const lagSeconds = lag.seconds(last, fold.sequence, clock.now())
+    const pendingEvents = fold.pendingEvents + unread.events
+    const lagSeconds = lag.seconds(unread.since, clock.now())
     const load = meter.look(clock.monotonic(), fold.tenants.values(), pendingEvents)
     const behindSeconds = secondsBehind(lagSeconds, pendingEvents, load.perSecond)
     const message: PartitionReport = {

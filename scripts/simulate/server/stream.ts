@@ -149,7 +149,8 @@ export const createStream = (settings: StreamSettings) => {
     range(now: number): StreamRange {
       expire(now)
       const first = messages[0]?.seq ?? (lastSeq === 0 ? 0 : lastSeq + 1)
-      return { first, last: lastSeq, made: settings.name }
+      const bytes = messages.reduce((sum, { data }) => sum + data.length, 0)
+      return { first, last: lastSeq, bytes, made: settings.name }
     },
     subjects: (filter: string): string[] => [...bySubject.keys()].filter((subject) => matches(filter, subject)),
     last(subject: string): StoredMessage | null {
