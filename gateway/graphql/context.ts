@@ -5,7 +5,7 @@ import type { Indicators } from '#gateway/indicators/indicators.ts'
 import type { KeyAdmin } from '#gateway/keys/key-admin.ts'
 import type { RateLimiter } from '#gateway/limits/rate-limiter.ts'
 import type { LiveView } from '#gateway/live/live-view.ts'
-import type { MetricReader } from '#gateway/live/metric-reader.ts'
+import type { MetricReader, RangeResult } from '#gateway/live/metric-reader.ts'
 import type { MetricAdmin } from '#gateway/metrics/metric-admin.ts'
 import type { MetricStore, OlapReader, Reports, WallClock } from '#gateway/ports.ts'
 import type { Shed } from '#gateway/shedding/shed.ts'
@@ -60,4 +60,6 @@ export interface GraphqlContext {
   bytes: number
   /** What is wrong with the text of the request. */
   problems: GraphqlProblems
+  /** Where somebody wants to know: the ranges that were read for it. */
+  reads?: RangeResult[]
 }

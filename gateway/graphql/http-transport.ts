@@ -11,6 +11,7 @@ import type { KeyRecord } from '#schema/keys.ts'
 import type { GraphqlContext, GraphqlServices, RequestOrigin } from './context.ts'
 import { answerForm, createDirectTransport } from './direct-transport.ts'
 import type { ErrorMask } from './errors.ts'
+import { createSharedAnswers } from './shared-answers.ts'
 import { createTrackTransport } from './track/track-transport.ts'
 import type { GraphqlServer } from './yoga.ts'
 
@@ -65,7 +66,7 @@ interface HttpTransportOptions {
 /** GraphQL over HTTP and SSE. Rejects with MillraceError for what comes before GraphQL: keys, and broken text. */
 export const createHttpTransport = ({ server, services, authenticate, mask }: HttpTransportOptions) => {
   const answerTrack = createTrackTransport({ server, services, mask })
-  const answerDirectly = createDirectTransport({ server, mask })
+  const direct = createDirectTransport({ server, mask, shared: createSharedAnswers(services) })
   const streams = new Set<AbortController>()
 
   const contextOf = (request: IncomingMessage, key: KeyRecord, body: ReadBody | null): GraphqlContext => {
@@ -81,8 +82,9 @@ export const createHttpTransport = ({ server, services, authenticate, mask }: Ht
     if (body && services.rates) setFields(response, rateLimitFields(services.rates.look(key)))
     const form = body && answerForm(request)
     if (form && (await answerTrack(response, { body: body.bytes, key, origin: () => originOf(request), form }))) return
+    if (form && (await direct.answerShared(response, body.text, key, form))) return
     const context = contextOf(request, key, body)
-    if (form && (await answerDirectly(response, body.text, context, form))) return
+    if (form && (await direct.answer(response, body.text, context, form))) return
     await answerByYoga(request, response, body, context)
   }
 

@@ -93,8 +93,8 @@ export const addQueryMetric = (builder: Builder, conditions: Conditions, window:
         where: t.arg({ type: [conditions.input] }),
         limit: t.arg.int({ defaultValue: 10_000 }),
       },
-      resolve: (_, { name, window: asked, from, to, by, where, limit }, context) =>
-        context.services.reader.range(need(context, 'READ').tenant, {
+      async resolve(_, { name, window: asked, from, to, by, where, limit }, context) {
+        const result = await context.services.reader.range(need(context, 'READ').tenant, {
           metric: name,
           window: toWindow(asked),
           by: by ?? undefined,
@@ -102,7 +102,10 @@ export const addQueryMetric = (builder: Builder, conditions: Conditions, window:
           from: readTime('from', from),
           to: readTime('to', to),
           limit: limit ?? 10_000,
-        }),
+        })
+        context.reads?.push(result)
+        return result
+      },
     }),
   }))
   builder.subscriptionFields((t) => ({

@@ -1,7 +1,7 @@
 import type { MetricStore, OlapReader, WallClock } from '#gateway/ports.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { MetricDefinition } from '#schema/metric.ts'
-import type { LiveView } from './live-view.ts'
+import type { LiveView, Moment } from './live-view.ts'
 import { resolveOperation } from './operation.ts'
 import type { Point } from './points.ts'
 import type { PushSpans } from './push-spans.ts'
@@ -40,6 +40,8 @@ export interface RangeResult {
   watermark: number | null
   asOf: number
   truncated: boolean
+  /** Of the live view; null when the store had a part in the answer. */
+  moment: Moment | null
 }
 
 const MAX_POINTS = 100_000
@@ -92,9 +94,16 @@ export const createMetricReader = (options: MetricReaderOptions) => {
       if (limit < 1 || limit > MAX_POINTS)
         throw new MillraceError('BAD_INPUT', `limit is ${limit}; it must be 1 to ${MAX_POINTS}`)
       await whenReady(signal)
-      const { points, moment, asOf } = await reading.range({ from, to }, limit + 1, { deadlineMs: patienceMs, signal })
+      const answer = await reading.range({ from, to }, limit + 1, { deadlineMs: patienceMs, signal })
+      const { points, moment, asOf, fromStore = false } = answer
       const truncated = points.length > limit
-      return { points: truncated ? points.slice(0, limit) : points, watermark: moment.time.watermark, asOf, truncated }
+      return {
+        points: truncated ? points.slice(0, limit) : points,
+        watermark: moment.time.watermark,
+        asOf,
+        truncated,
+        moment: fromStore ? null : moment,
+      }
     },
 
     /** A snapshot and then every change; see createSubscribe. */

@@ -20,6 +20,8 @@ export interface Answer {
   points: Point[]
   moment: Moment
   asOf: number
+  /** The store had a part in it: the moment does not tell all that it depends on. */
+  fromStore?: true
 }
 
 export interface Newest extends Answer {

@@ -79,7 +79,8 @@ export const readSessions = async (
     const older = { from: range.from, to: Math.min(range.to, leftBefore) }
     return options.storedSessions.range(operation, older, need, limits)
   })
-  return { ...live, points: inOrder([...pointsOfLeft(live, stored).flat(), ...livePointsIn(live, range)]) }
+  const points = inOrder([...pointsOfLeft(live, stored).flat(), ...livePointsIn(live, range)])
+  return { ...live, points, fromStore: true }
 }
 
 const newestFirst = function* ({ byStart }: SessionTable): Generator<LiveSession> {

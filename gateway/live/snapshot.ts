@@ -1,7 +1,7 @@
 import type { CellsOf } from './cells.ts'
 import type { LiveView } from './live-view.ts'
 import type { SliceOperation } from './operation.ts'
-import { type Point, windowPoints } from './points.ts'
+import { windowPoints } from './points.ts'
 import { noPositions, type Positions, raise } from './positions.ts'
 import type { Range } from './ranges.ts'
 import type { Answer, Limits, Newest } from './reading.ts'
@@ -55,14 +55,12 @@ export const readRange = async (
   const { moment, table, at, asOf } = live
   const starts = live.starts.filter((start) => start >= first && start < end)
   const to = Math.min(live.from, end)
-  let points: Point[] = []
   const livePoints = windowPoints(operation, starts, live.slices, cellsOf, at, most)
-  if (to > first) {
-    const windows = { from: first, to }
-    const stored = await options.stored.read(operation, windows, storedNeed(operation, table, windows), limits)
-    points = windowPoints(operation, stored.starts, stored.slices, cellsOf, at, most)
-  }
-  return { points: [...points, ...livePoints], moment, asOf }
+  if (to <= first) return { points: livePoints, moment, asOf }
+  const windows = { from: first, to }
+  const stored = await options.stored.read(operation, windows, storedNeed(operation, table, windows), limits)
+  const points = windowPoints(operation, stored.starts, stored.slices, cellsOf, at, most)
+  return { points: [...points, ...livePoints], moment, asOf, fromStore: true }
 }
 
 /** The newest `last` windows that have data, in order of time. */

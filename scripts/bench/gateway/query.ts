@@ -1,5 +1,6 @@
 import { formatTime } from '#schema/time.ts'
 import { renderTable } from '#scripts/lib/table.ts'
+import { cpuSecondsOf } from '#scripts/lib/usage.ts'
 import type { Bench } from '../bench.ts'
 import { fillMinutes, keepSending, VIEWS } from './feed.ts'
 import { median, quantile, round } from './figures.ts'
@@ -9,7 +10,9 @@ import { startRig } from './rig.ts'
 const GOALS = { equalPerSecond: 10_000, distinctPerSecond: 3_000 }
 const MINUTE = 60_000
 
-type Kind = 'equal' | 'distinct'
+/** `empty`: what any request costs, whatever it asks. */
+const KINDS = ['empty', 'equal', 'distinct'] as const
+type Kind = (typeof KINDS)[number]
 
 /** Whoever asks the same asks in the same words; what is distinct differs in its range and is never asked again. */
 const createPosts = (key: string, minutes: number): Record<Kind, Post> => {
@@ -21,18 +24,28 @@ const createPosts = (key: string, minutes: number): Record<Kind, Post> => {
   let asked = 0
   const post = { path: '/graphql', key, contentType: 'application/json' }
   return {
+    empty: { ...post, path: '/healthz', body: () => '' },
     equal: { ...post, body: () => same },
     distinct: { ...post, body: () => ask(startMs - (asked++ % (20 * MINUTE))) },
   }
 }
 
+/** CPU time that the process takes in a second in which nobody asks: the live view moves. Microseconds. */
+const measureIdle = async (pid: number, ms: number): Promise<number> => {
+  const before = (await cpuSecondsOf(pid)) ?? 0
+  await new Promise((resolve) => setTimeout(resolve, ms))
+  return ((((await cpuSecondsOf(pid)) ?? 0) - before) * 1e9) / ms
+}
+
 const measure = async (load: Load, posts: Record<Kind, Post>, rounds: number, ms: number) => {
-  const costs: Record<Kind, Cost[]> = { equal: [], distinct: [] }
+  const costs: Record<Kind, Cost[]> = { empty: [], equal: [], distinct: [] }
   for (let r = -1; r < rounds; r++) {
-    for (const [kind, post] of Object.entries(posts) as [Kind, Post][]) {
-      const cost = await sendFor(load, post, ms)
+    const idleUs = await measureIdle(load.pid, ms)
+    for (const kind of KINDS) {
+      const cost = await sendFor(load, posts[kind], ms)
+      const cpuUs = cost.cpuUs - (idleUs * cost.seconds) / cost.requests
       // The first round warms up.
-      if (r >= 0) costs[kind].push(cost)
+      if (r >= 0) costs[kind].push({ ...cost, cpuUs })
     }
   }
   return costs
@@ -44,11 +57,11 @@ const summarize = (costs: readonly Cost[]) => {
   return { cpuUs: round(cpuUs), perCoreSecond: Math.round(1e6 / cpuUs), p99Ms: round(quantile(times, 0.99)) }
 }
 
-/** What Query.metric costs a gateway whose live view moves: CPU time of its process. */
+/** What Query.metric costs a gateway whose live view moves: CPU time of its process, without what that moving takes. */
 export const queryBench: Bench<'rounds' | 'seconds' | 'connections' | 'minutes' | 'rate' | 'profile'> = {
   summary: 'what Query.metric costs the gateway, asked again in the same words and with other ranges',
   options: {
-    rounds: { value: 'N', help: 'rounds of both kinds after one that warms up; the median is told [3]' },
+    rounds: { value: 'N', help: 'rounds of all kinds after one that warms up; the median is told [3]' },
     seconds: { value: 'N', help: 'seconds of each kind in a round [3]' },
     connections: { value: 'N', help: 'requests under way at once [32]' },
     minutes: { value: 'N', help: 'windows of a minute that are asked for [30]' },
@@ -67,7 +80,11 @@ export const queryBench: Bench<'rounds' | 'seconds' | 'connections' | 'minutes' 
     const load = { port: rig.port, pid: rig.pids.gateway, connections }
     const costs = await measure(load, createPosts(rig.keys.readToken, minutes), rounds, seconds * 1_000)
     await traffic.stop()
-    const figures = { equal: summarize(costs.equal), distinct: summarize(costs.distinct) }
+    const figures = {
+      empty: summarize(costs.empty),
+      equal: summarize(costs.equal),
+      distinct: summarize(costs.distinct),
+    }
     const lines = Object.entries(figures).map(([kind, one]) => [kind, one.cpuUs, one.perCoreSecond, one.p99Ms])
     say(renderTable([['Query.metric', 'CPU µs', 'a second and core', 'p99 ms'], ...lines]))
     return { minutes, rate, eventsMeanwhile: traffic.sent(), ...figures, goals: GOALS }
