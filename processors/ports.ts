@@ -385,10 +385,29 @@ export interface EncodedFile {
   discard(): Promise<void>
 }
 
+/** Lines of one frame as they stand in the log: [starts[i], ends[i]) of its bytes is line `indexes[i]`. */
+export interface PlainLines {
+  partition: number
+  sequence: number
+  data: Uint8Array
+  indexes: number[]
+  starts: number[]
+  ends: number[]
+}
+
+/** What one frame has for one file. */
+export interface ArchiveLines {
+  group: ArchiveGroup
+  rows: ArchiveRow[]
+  /** Lines that say all of their row (see PlainLineScanner), so that nobody has to make one of them. */
+  plain: PlainLines | null
+}
+
 /** Rows of one chunk on their way into files, by group. */
 export interface ChunkRows {
-  add(group: ArchiveGroup, rows: readonly ArchiveRow[]): Promise<void>
-  /** The rows of a group as one file, in the files' order; the same rows give the same bytes, as far as one version goes. */
+  /** The bytes of plain lines are taken before it resolves. */
+  add(lines: ArchiveLines): Promise<void>
+  /** The rows of a group as one file, about in the order of the log; the same rows give the same bytes, as far as one version goes. */
   encode(group: ArchiveGroup): Promise<EncodedFile>
   discard(): Promise<void>
 }
@@ -396,7 +415,7 @@ export interface ChunkRows {
 /** Makes files of rows and reads them again. */
 export interface ArchiveFiles {
   chunk(): Promise<ChunkRows>
-  /** The rows of these objects as one file. */
+  /** The rows of these objects as one file, by time. */
   merge(outcome: ArchiveOutcome, names: readonly string[]): Promise<EncodedFile>
   /** How many rows the object has, and how many of the file's it lacks. */
   compare(name: string, file: EncodedFile): Promise<{ rows: number; lacking: number }>

@@ -47,8 +47,9 @@ beforeAll(async () => {
   const settlement = { partition: 3, outcomes: { 4711: '3C1L1C1I' } } as unknown as Settlement
   const data = new TextEncoder().encode([...lines, '{"broken": "ü'].join('\n'))
   const chunk = await files.chunk()
-  for (const { group, rows } of frameRows(settlement, { sequence: 4_711, storedAt: T0, kind: 'events', data })) {
-    await chunk.add(group, rows)
+  for (const lines of frameRows(settlement, { sequence: 4_711, storedAt: T0, kind: 'events', data })) {
+    const { group } = lines
+    await chunk.add(lines)
     const file = await chunk.encode(group)
     await store.put(`${archiveFolder(group)}/x.parquet`, file.body, null)
     await file.discard()

@@ -5,10 +5,14 @@ import {
   type ChunkRows,
   type EncodedFile,
   type ObjectStore,
+  type PlainLines,
   PositionMoved,
   type StoredPosition,
 } from '#processors/ports.ts'
 import { type ArchiveGroup, type ArchiveRow, archiveFolder, NO_POSITION } from '#schema/archive.ts'
+import { toEventRow } from '#schema/archive-row.ts'
+import type { EventLine } from '#schema/event.ts'
+import { readEventLine } from '#schema/event-line.ts'
 import { encodeChecksum } from '../archive/checksum.ts'
 
 const encoder = new TextEncoder()
@@ -33,6 +37,12 @@ export const readMemoryRows = async (store: ObjectStore, name: string): Promise<
   return decode(found.data)
 }
 
+const rowsOfPlain = ({ partition, sequence, data, indexes, starts, ends }: PlainLines): ArchiveRow[] =>
+  indexes.map((index, i) => {
+    const text = decoder.decode(data.subarray(starts[i], ends[i]))
+    return toEventRow(text, readEventLine(text) as EventLine, { partition, sequence, index })
+  })
+
 /** Files of rows as JSON, for simulations. */
 export const createMemoryFiles = (store: ObjectStore): ArchiveFiles => {
   const chunk = async (): Promise<ChunkRows> => {
@@ -44,7 +54,7 @@ export const createMemoryFiles = (store: ObjectStore): ArchiveFiles => {
       return rows
     }
     return {
-      add: async (group, rows) => void rowsOf(group).push(...rows),
+      add: async ({ group, rows, plain }) => void rowsOf(group).push(...rows, ...(plain ? rowsOfPlain(plain) : [])),
       encode: async (group) => encode(rowsOf(group)),
       discard: async () => groups.clear(),
     }

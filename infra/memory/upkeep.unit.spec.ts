@@ -42,7 +42,7 @@ const createGroup = () => {
       for (let i = 0; i < count; i++) {
         const range = { partition: 0, from: ++sequence, to: sequence }
         const chunk = await createMemoryFiles(store).chunk()
-        await chunk.add(GROUP, [rowOf(sequence)])
+        await chunk.add({ group: GROUP, rows: [rowOf(sequence)], plain: null })
         const { body, rows, bytes, crc32c } = await chunk.encode(GROUP)
         const name = chunkFileName(GROUP, DEPLOYMENT, range)
         await store.put(name, body, null)

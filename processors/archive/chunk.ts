@@ -1,19 +1,16 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import {
   ARCHIVE_FORMAT,
-  type ArchivedEvent,
   type ArchiveFile,
   type ArchiveGroup,
   type ArchiveLoss,
   type ArchiveLosses,
   type ArchiveRange,
-  type ArchiveRow,
   type ArchiveSpan,
   chunkFileName,
   lossesName,
 } from '#schema/archive.ts'
 import type { Settlement } from '#schema/checkpoint.ts'
-import { receivedMinute } from '#schema/ledger.ts'
 import {
   type ArchivedPart,
   type ArchiveFiles,
@@ -26,7 +23,7 @@ import {
 } from '../ports.ts'
 import { readSettled } from '../storage/frames.ts'
 import { createDocument, type Manifests } from './documents.ts'
-import { frameRows, type GroupRows, groupKey } from './frame-rows.ts'
+import { frameRows, type GroupRows, groupKey, NO_SPAN } from './frame-rows.ts'
 import { withAddition } from './manifest.ts'
 
 /** Files under these names hold other rows than the log says. Nothing of the partition is archived until it is looked at. */
@@ -43,26 +40,12 @@ interface Group extends ArchiveSpan {
   duplicates: number
 }
 
-const timeOf = (row: ArchiveRow): number => ('time' in row ? (row as ArchivedEvent).time : row.received_at)
-
-const spanOf = (rows: readonly ArchiveRow[], before: ArchiveSpan): ArchiveSpan => {
-  let { minTime, maxTime, minReceivedAt, maxReceivedAt } = before
-  for (const row of rows) {
-    const time = timeOf(row)
-    if (time < minTime) minTime = time
-    if (time > maxTime) maxTime = time
-    if (row.received_at < minReceivedAt) minReceivedAt = row.received_at
-    if (row.received_at > maxReceivedAt) maxReceivedAt = row.received_at
-  }
-  return { minTime, maxTime, minReceivedAt, maxReceivedAt }
-}
-
-const NO_SPAN: ArchiveSpan = {
-  minTime: Number.POSITIVE_INFINITY,
-  maxTime: Number.NEGATIVE_INFINITY,
-  minReceivedAt: Number.POSITIVE_INFINITY,
-  maxReceivedAt: Number.NEGATIVE_INFINITY,
-}
+const spanOf = (a: ArchiveSpan, b: ArchiveSpan): ArchiveSpan => ({
+  minTime: Math.min(a.minTime, b.minTime),
+  maxTime: Math.max(a.maxTime, b.maxTime),
+  minReceivedAt: Math.min(a.minReceivedAt, b.minReceivedAt),
+  maxReceivedAt: Math.max(a.maxReceivedAt, b.maxReceivedAt),
+})
 
 export interface ChunkDeps {
   partition: number
@@ -144,20 +127,21 @@ export class Chunk {
     this.losses.push({ deployment, partition, from, to, lostBy })
   }
 
-  private async take({ group, rows, duplicates, bytes }: GroupRows): Promise<void> {
+  private async take(part: GroupRows): Promise<void> {
+    const { group, count, duplicates, span, bytes } = part
     const key = groupKey(group)
     const known = this.groups.get(key) ?? { group, rows: 0, duplicates: 0, ...NO_SPAN }
     this.groups.set(key, {
       group,
-      rows: known.rows + rows.length,
+      rows: known.rows + count,
       duplicates: known.duplicates + duplicates,
-      ...spanOf(rows, known),
+      ...spanOf(known, span),
     })
     this.bytes += bytes
-    if (group.outcome === 'events') this.count(rows)
-    if (rows.length === 0) return
+    if (group.outcome === 'events') this.count(part)
+    if (count === 0) return
     this.rows ??= await this.deps.files.chunk()
-    await this.rows.add(group, rows)
+    await this.rows.add(part)
   }
 
   /** What of it had expired before it was archived. */
@@ -178,13 +162,12 @@ export class Chunk {
     if (this.losses.length > 0) await insist(() => this.storeLosses())
   }
 
-  private count(rows: readonly ArchiveRow[]): void {
-    for (const { tenant, received_at } of rows) {
-      const minute = receivedMinute(received_at)
+  private count({ group: { tenant }, minutes }: GroupRows): void {
+    for (const [minute, events] of minutes) {
       const key = `${tenant} ${minute}`
       const row = this.counted.get(key) ?? { tenant, minute, events: 0 }
       this.counted.set(key, row)
-      row.events++
+      row.events += events
     }
   }
 

@@ -17,17 +17,20 @@ interface SettledLines {
   verdicts: Outcome[] | null
 }
 
+/** What became of the lines of a frame; null where every one counted. */
+export const verdictsOf = ({ outcomes }: Settlement, sequence: number): Outcome[] | null => {
+  const text = outcomes[sequence]
+  return text === undefined ? null : decodeOutcomes(text)
+}
+
 /** The lines of a message; a frame that the settlement does not name counted wholly. Throws FrameMismatch. */
-export const settledLines = (
-  { partition, outcomes }: Settlement,
-  { sequence, kind, data }: LogMessage,
-): SettledLines => {
+export const settledLines = (settlement: Settlement, { sequence, kind, data }: LogMessage): SettledLines => {
   if (kind !== 'events') return { lines: [], verdicts: null }
   const lines = linesOfFrame(data).filter((line) => line !== '')
-  const text = outcomes[sequence]
-  if (text === undefined) return { lines, verdicts: null }
-  const verdicts = decodeOutcomes(text)
-  if (verdicts.length !== lines.length) throw new FrameMismatch(partition, sequence, lines.length, verdicts.length)
+  const verdicts = verdictsOf(settlement, sequence)
+  if (verdicts && verdicts.length !== lines.length) {
+    throw new FrameMismatch(settlement.partition, sequence, lines.length, verdicts.length)
+  }
   return { lines, verdicts }
 }
 

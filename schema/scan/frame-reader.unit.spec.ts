@@ -192,7 +192,9 @@ test.each([
   ['an escape', ofText('"properties":{"path":"\\u0041"}'), false],
   ['a space', ofText('"properties": {}'), false],
   ['a number that is none', ofText('"properties":{"amount":01}'), false],
-  ['a number beyond all doubles', ofText('"properties":{"amount":1e999}'), true],
+  ['a number beyond all doubles', ofText('"properties":{"amount":1e999}'), false],
+  ['minus zero', ofText('"properties":{"amount":-0.0e5}'), false],
+  ['a number a little below zero', ofText('"properties":{"amount":-0.5}'), true],
   ['properties twice', ofText('"properties":{"path":"/1"},"properties":{}'), false],
   ['a member that no event has', ofText('"more":1'), false],
   [

@@ -44,23 +44,44 @@ const endOfDigits = (data: Uint8Array, at: number): number => {
   return at
 }
 
-/** Behind a number that begins at `at` (RFC 8259, section 6). */
+/** More digits, or a longer exponent, may be beyond a double. */
+const [MOST_DIGITS, MOST_EXPONENT] = [300, 2]
+
+/**
+ * Behind a number that begins at `at` (RFC 8259, section 6). Not plain is what JSON.stringify does not write again as it
+ * is: minus zero, and what may be beyond a double.
+ */
 export const endOfNumber = (data: Uint8Array, at: number): number => {
+  const start = at
   if (data[at] === MINUS) at++
   const digits = at
   at = endOfDigits(data, at)
-  if (at === digits || (data[digits] === ZERO && at > digits + 1)) return NOT_PLAIN
+  if (at === digits || at > digits + MOST_DIGITS || (data[digits] === ZERO && at > digits + 1)) return NOT_PLAIN
   if (data[at] === POINT) {
     const fraction = at + 1
     at = endOfDigits(data, fraction)
     if (at === fraction) return NOT_PLAIN
   }
+  at = endOfExponent(data, at)
+  const isBelowOne = digits > start && data[digits] === ZERO
+  return isBelowOne && isZero(data, digits, at) ? NOT_PLAIN : at
+}
+
+/** Behind the exponent of a number whose other digits end at `at`. */
+const endOfExponent = (data: Uint8Array, at: number): number => {
   if ((data[at] | 0x20) !== 0x65) return at
   at++
   if (data[at] === MINUS || data[at] === 0x2b) at++
-  const exponent = at
-  at = endOfDigits(data, exponent)
-  return at === exponent ? NOT_PLAIN : at
+  const end = endOfDigits(data, at)
+  return end === at || end > at + MOST_EXPONENT ? NOT_PLAIN : end
+}
+
+const isZero = (data: Uint8Array, start: number, end: number): boolean => {
+  for (let at = start; at < end; at++) {
+    if ((data[at] | 0x20) === 0x65) return true
+    if (data[at] !== ZERO && data[at] !== POINT) return false
+  }
+  return true
 }
 
 /** Behind `word` when it stands at `at`. */

@@ -58,13 +58,13 @@ class Names {
 /** Members of an event that may stand in a line once. */
 const ID = 1
 const NAME = 2
-const TIME_SENT = 4
-const SESSION = 8
+export const TIME_SENT = 4
+export const SESSION = 8
 const USER = 16
 const ANONYMOUS = 32
 const PROPERTIES = 64
 const CONTEXT = 128
-const VERSION = 256
+export const VERSION = 256
 
 /** By their length, by which all but two of them differ. */
 const MEMBERS: readonly { name: string; bit: number }[][] = Array.from({ length: 16 }, () => [])
@@ -106,7 +106,7 @@ export class LineScanner {
   private readonly properties = new Properties(this.texts)
   private readonly names = new Names(NAME_PATTERN)
   private readonly sources = new Names(SOURCE_PATTERN)
-  private data: Buffer = Buffer.alloc(0)
+  protected data: Buffer = Buffer.alloc(0)
   /** What stands in a head, and where in this frame one stands. */
   private tenant = ''
   private source = ''
@@ -239,7 +239,7 @@ export class LineScanner {
   }
 
   /** Behind the member's value, which begins at `at`. */
-  private member(e: ScannedEvent, member: number, at: number): number {
+  protected member(e: ScannedEvent, member: number, at: number): number {
     const { data } = this
     if (member === PROPERTIES) return this.properties.scan(data, at, LEVELS_OF_MEMBERS - 1, e)
     if (member === CONTEXT) return data[at] === OPEN ? endOfValue(data, at, LEVELS_OF_MEMBERS) : NOT_PLAIN

@@ -108,10 +108,10 @@ export const createWindow = (deps: CompareDeps) => {
         to = Math.max(to, message.sequence)
         for (const part of frameRows(settlement, message)) {
           bytes += part.bytes
-          checked += part.rows.length
-          if (part.rows.length === 0) continue
+          checked += part.count
+          if (part.count === 0) continue
           groups.set(groupKey(part.group), part.group)
-          await rows.add(part.group, part.rows)
+          await rows.add(part)
         }
       }
     },
