@@ -1,11 +1,24 @@
 import { spawnSync } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 
 const MAIN = fileURLToPath(new URL('../scripts/bench/bench.main.ts', import.meta.url))
 
-test('all that is acknowledged under load is stored and archived once, and the books balance', () => {
-  const load = ['--rate=5000', '--warm-up=3', '--seconds=12', '--connections=16', '--plain-seconds=3']
+test('all that is acknowledged under load is stored and archived once, and the books balance', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
+  const [page, tables] = ['report.html', 'tables.md'].map((name) => join(folder, name))
+  const load = [
+    '--rate=5000',
+    '--warm-up=3',
+    '--seconds=12',
+    '--connections=16',
+    '--plain-seconds=3',
+    `--report=${page}`,
+    `--markdown=${tables}`,
+  ]
   const child = spawnSync(process.execPath, [MAIN, 'e2e', ...load, '--', '--archive-ms=2000'], { encoding: 'utf8' })
   expect({ code: child.status, stderr: child.stderr }).toMatchObject({
     code: 0,
@@ -27,4 +40,8 @@ test('all that is acknowledged under load is stored and archived once, and the b
     expect(figures.cpuMicrosPerEvent[kind]).toBeGreaterThan(0)
     expect(figures.maxRssMb[kind]).toBeGreaterThan(0)
   }
+  expect(figures.plain).toMatchObject({ acceptedPerSecond: expect.any(Number) })
+  expect(await readFile(page, 'utf8')).toMatch(/<svg(?!.*NaN)/s)
+  expect(await readFile(tables, 'utf8')).toContain('| archive |')
+  await rm(folder, { recursive: true })
 })

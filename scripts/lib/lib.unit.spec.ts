@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { optionsHelp, readArgs, UsageError } from './args.ts'
 import { createProgress, formatProgress } from './progress.ts'
-import { renderTable } from './table.ts'
+import { renderMarkdown, renderTable } from './table.ts'
 
 const SPECS = { rate: { value: 'N', help: 'how many' }, json: { help: 'only JSON' } }
 
@@ -60,4 +60,13 @@ test('a terminal gets a bar that redraws, anything else a line every ten seconds
   expect(run(false).trimEnd().split('\n')).toHaveLength(2)
   expect(run(true).split('\r')).toHaveLength(122)
   expect(run(true).endsWith('\n')).toBe(true)
+})
+
+test('a table of Markdown has a head, and numbers to the right', () => {
+  expect(
+    renderMarkdown([
+      ['name', 'n'],
+      ['a', 1_200],
+    ]),
+  ).toBe('| name | n |\n| --- | ---: |\n| a | 1,200 |')
 })

@@ -3,10 +3,11 @@ import { type Args, UsageError } from '#scripts/lib/args.ts'
 import type { Bench } from '../bench.ts'
 import { PROTOCOLS, protocolOf } from '../load/protocol.ts'
 import type { Burst } from '../load/schedule.ts'
+import { takePicture } from '../report/picture.ts'
 import { renderReport } from '../report/report.ts'
 import { type ProductRun, runOnProduct, type Setup } from './product-run.ts'
 import { findHighest } from './search.ts'
-import { table } from './table.ts'
+import { markdown, table } from './table.ts'
 
 const OPTIONS = {
   rate: { value: 'N', help: 'events a second; with --find-max the first that is tried [10,000]' },
@@ -14,12 +15,14 @@ const OPTIONS = {
   'warm-up': { value: 'N', help: 'seconds of load before that [10]' },
   'find-max': { help: 'search the highest rate that holds: P99 to push and SQL under 500 ms, lag that does not grow' },
   batch: { value: 'N', help: 'events of a request [200]' },
-  connections: { value: 'N', help: 'of the generator [32]' },
+  connections: { value: 'N', help: 'of the generator [64]' },
   protocol: { value: 'NAME', help: `${PROTOCOLS.join(', ')} [ndjson]` },
   burst: { value: 'RATExSECONDS', help: 'in the middle of the load so many events a second for so long' },
   markers: { value: 'N', help: 'events a second by which latency is measured [20]' },
   'plain-seconds': { value: 'N', help: 'of load on a plain resolver, to compare; 0: none [10]' },
   report: { value: 'FILE', help: 'where to write an HTML page with charts of the run' },
+  picture: { value: 'FILE', help: 'where to write a picture (PNG) of that page; takes a Chromium' },
+  markdown: { value: 'FILE', help: 'where to write the figures as tables for docs/performance.md' },
   profile: {
     value: 'DIR',
     help: 'where gateways, processors and storage leave CPU profiles; they cost time themselves',
@@ -43,7 +46,8 @@ const flagsOf = (rest: readonly string[]): string[] => {
   throw new UsageError(`expected flags of npm start behind --, as --gateways=2, got "${other}"`)
 }
 
-const DRAIN_MS = 240_000
+/** Longer than the archive waits for more of a chunk. */
+const DRAIN_MS = 150_000
 /** Below it a search ends without a result. */
 const LOWEST_RATE = 100
 
@@ -54,7 +58,7 @@ const setupOf = (args: Args<Option | 'help' | 'json'>): Setup => {
     seconds,
     warmUpSeconds: args.whole('warm-up', 10, 0, 3_600),
     batch: args.whole('batch', 200, 1, 3_000),
-    connections: args.whole('connections', 32, 1, 10_000),
+    connections: args.whole('connections', 64, 1, 10_000),
     protocol: protocolOf(args.text('protocol')),
     bursts: burstsOf(args.text('burst'), seconds),
     markersPerSecond: args.whole('markers', 20, 1, 1_000),
@@ -97,6 +101,13 @@ const findMax = async (setup: Setup, say: (line: string) => void): Promise<Produ
   return { ...run, tried: runs.map(triedOf) }
 }
 
+const writeFiles = async (args: Args<Option | 'help' | 'json'>, page: string, tables: string): Promise<void> => {
+  const [report, picture, figures] = [args.text('report'), args.text('picture'), args.text('markdown')]
+  if (report !== undefined) await writeFile(report, page)
+  if (figures !== undefined) await writeFile(figures, tables)
+  if (picture !== undefined) await takePicture(page, picture)
+}
+
 /** The whole product under load: how fast it is, what it costs, and whether everything that was acknowledged is there. */
 export const e2eBench: Bench<Option> = {
   summary:
@@ -105,8 +116,7 @@ export const e2eBench: Bench<Option> = {
   async run(args, say) {
     const setup = setupOf(args)
     const { trial, result, ...more } = args.has('find-max') ? await findMax(setup, say) : await runOnProduct(setup, say)
-    const report = args.text('report')
-    if (report !== undefined) await writeFile(report, renderReport(trial, result))
+    await writeFiles(args, renderReport(trial, result), markdown(result))
     say(table(result))
     return { ...result, ...more }
   },

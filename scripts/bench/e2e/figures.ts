@@ -34,6 +34,8 @@ export interface TrialFigures {
   p99ToOlapMs: number
   p999ToOlapMs: number
   markers: { acknowledged: number; refused: number; skipped: number; notPushed: number; notStored: number }
+  /** Events while a burst lasted. */
+  bursts: { rate: number; seconds: number; accepted: number; refused: number }[]
   /** Processor time until all was stored and archived, by kind of process. */
   cpuMicrosPerEvent: Record<string, number>
   maxRssMb: Record<string, number>
@@ -60,6 +62,17 @@ const cpuMicros = ({ begin, drained }: Trial, events: number): Record<string, nu
       return [kind, digits((1e6 * used) / Math.max(1, events))]
     }),
   )
+
+const burstsOf = ({ options, loadSeconds }: Trial): TrialFigures['bursts'] =>
+  options.bursts.map(({ rate, seconds, atSeconds }) => {
+    const its = loadSeconds.filter(({ second }) => second >= atSeconds && second < atSeconds + seconds)
+    return {
+      rate,
+      seconds,
+      accepted: its.reduce((sum, { accepted }) => sum + accepted, 0),
+      refused: its.reduce((sum, { refused }) => sum + refused, 0),
+    }
+  })
 
 const maxRss = (samples: readonly Sample[]): Record<string, number> => {
   const most: Record<string, number> = {}
@@ -112,6 +125,7 @@ export const figuresOf = (trial: Trial): TrialFigures => {
     p99ToOlapMs: stored.percentile(99),
     p999ToOlapMs: stored.percentile(99.9),
     markers: { ...counts, notPushed: unseen.pushes, notStored: unseen.rows },
+    bursts: burstsOf(trial),
     cpuMicrosPerEvent: cpuMicros(trial, events),
     maxRssMb: maxRss(trial.samples),
     lag: lagOf(trial),

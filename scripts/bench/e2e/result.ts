@@ -35,20 +35,25 @@ const OURS = new Set(['gateway', 'nats-server', 'processor', 'storage', 'supervi
 
 const digits = (value: number, places: number): number => Number(value.toFixed(places))
 
-/** The ledger agrees with itself and with what clients were told; who got no answer cannot tell. */
-const isBalanced = ({ books, accepted, unanswered, markers }: TrialFigures): boolean => {
+/**
+ * The ledger agrees with itself and with what clients were told. What had no answer, or one that says try again, may be
+ * in the log all the same.
+ */
+const isBalanced = ({ books, accepted, unanswered, refused, markers }: TrialFigures): boolean => {
   if (!books?.balanced) return false
   const told = accepted + markers.acknowledged
-  return books.accepted >= told && books.accepted <= told + unanswered
+  const unsure = unanswered + markers.refused + Object.values(refused).reduce((sum, events) => sum + events, 0)
+  return books.accepted >= told && books.accepted <= told + unsure
 }
 
 const compare = (figures: TrialFigures, ofAll: number, plain: Plain | null) => {
-  if (plain === null) return { plain, ratioToPlain: null, rateToPlain: null }
+  // It took nothing in its time: there is nothing to compare with.
+  if (!plain?.acceptedPerSecond) return { plain, ratioToPlain: null, rateToPlain: null }
   const ofPlain = plain.cpuMicrosPerEvent.resolver + plain.cpuMicrosPerEvent['nats-server']
   return {
     plain,
     ratioToPlain: ofAll > 0 ? digits(ofPlain / ofAll, 1) : null,
-    rateToPlain: digits(figures.acceptedPerSecond / Math.max(1, plain.acceptedPerSecond), 1),
+    rateToPlain: digits(figures.acceptedPerSecond / plain.acceptedPerSecond, 1),
   }
 }
 

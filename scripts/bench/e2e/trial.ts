@@ -26,7 +26,7 @@ export interface TrialOptions {
   /** In the measured time. */
   bursts: readonly Burst[]
   markersPerSecond: number
-  /** Longest wait until all is stored and archived. */
+  /** Longest time in which nothing more is settled, stored or archived while that is awaited. */
   drainMs: number
 }
 
@@ -64,23 +64,26 @@ const addressOf = ({ endpoints }: TestProduct, protocol: Protocol): string => {
   return protocol === 'ndjson' ? endpoints.collector : endpoints.graphql
 }
 
-const waitFor = async (limitMs: number, isThere: () => boolean | Promise<boolean>): Promise<boolean> => {
+const waitFor = async (limitMs: number, isThere: () => boolean): Promise<void> => {
   const end = performance.now() + limitMs
-  while (performance.now() < end) {
-    if (await isThere()) return true
-    await delay(LOOK_MS)
-  }
-  return false
+  while (!isThere() && performance.now() < end) await delay(LOOK_MS)
 }
 
-/** What was sent counts, is stored and archived. */
-const drain = async ({ product }: Arena, fromMs: number, untilMs: number, limitMs: number): Promise<Books | null> => {
-  let books: Books | null = null
-  const isThere = await waitFor(limitMs, async () => {
-    books = await readBooks(product, fromMs).catch(() => null)
-    return books !== null && isDrained(books, untilMs)
-  })
-  return isThere ? books : null
+/** What was sent counts, is stored and archived: waits as long as there is progress. Null where there is none. */
+const drain = async ({ product }: Arena, fromMs: number, untilMs: number, quietMs: number): Promise<Books | null> => {
+  let progress = ''
+  let since = performance.now()
+  while (performance.now() - since < quietMs) {
+    const books = await readBooks(product, fromMs).catch(() => null)
+    if (books !== null && isDrained(books, untilMs)) return books
+    const now = JSON.stringify([books?.counted, books?.stored, books?.archived])
+    if (books !== null && now !== progress) {
+      progress = now
+      since = performance.now()
+    }
+    await delay(LOOK_MS)
+  }
+  return null
 }
 
 /** The measured time, with what is looked at in it. */
