@@ -24,8 +24,8 @@ import { BUCKETS } from '#schema/subjects.ts'
 import { ensureKeys, type Keys } from './first-keys.ts'
 
 const MAIN = fileURLToPath(new URL('gateway.main.ts', import.meta.url))
-/** Events a second that the processor can take, of the 900 that come: a quarter of the pings and all others. */
-const CAPACITY = 360
+/** Events a second that the processor can take, of the 900 that come: an eighth of the pings and all others. */
+const CAPACITY = 300
 const ROUND_MS = 100
 const SESSIONS = 20
 const PINGS = 4
