@@ -1,5 +1,5 @@
 import { type AggregateRow, SESSIONS, type SessionRow } from './checkpoint.ts'
-import { type MeasureJson, type MeasureState, measureOf, mergeState, stateFromJson } from './measures.ts'
+import { type MeasureJson, type MeasureState, measureOf, mergeJson, stateFromJson } from './measures.ts'
 import { type MeasureSpec, seriesKey } from './metric.ts'
 import type { StoredCorrection } from './olap.ts'
 
@@ -50,7 +50,7 @@ export const sliceCorrections = (
     const spec = measureFor(group[0])
     const state = stateFromJson(before ?? {})
     const from = before ? valueBy(spec, state) : null
-    for (const row of group) mergeState(state, stateFromJson(row))
+    for (const row of group) mergeJson(state, row)
     return {
       ...{ tenant, metric, version, windowStart: start, windowEnd: start + size, dimensions: dims, from },
       to: valueBy(spec, state),

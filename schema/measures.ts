@@ -10,7 +10,7 @@ import { DEFAULT_K, type MeasureKind, type MeasureSpec } from './metric.ts'
 import { shortText } from './short-text.ts'
 
 export { compactState, type MeasureState, mergeState, sketchSize, trimState } from './measures/state.ts'
-export { type MeasureJson, stateFromJson, stateToJson } from './measures/state-json.ts'
+export { type MeasureJson, mergeJson, stateFromJson, stateToJson } from './measures/state-json.ts'
 
 /** What a measure has read of an event; undefined where there is nothing to measure. */
 export type Measured = number | string | undefined

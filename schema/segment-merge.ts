@@ -8,7 +8,8 @@ import {
 } from './checkpoint.ts'
 import { mergeCorrections } from './corrections.ts'
 import { mergeWeights } from './measures/tally.ts'
-import { mergeState, stateFromJson, stateToJson } from './measures.ts'
+import { type MeasureState, mergeJson, stateFromJson, stateToJson } from './measures.ts'
+import { seriesKey } from './metric.ts'
 import { sessionRowKey } from './session-rows.ts'
 
 /** Says what of a segment is still needed when it is merged. */
@@ -21,8 +22,8 @@ export interface Keep {
 
 const KEEP_ALL: Keep = { row: () => true, session: () => true, id: () => true }
 
-const rowKey = (row: SegmentRow): string =>
-  `${row.tenant}\n${row.metric}\n${row.version}\n${row.size}\n${row.start}\n${JSON.stringify(row.dims)}`
+const sliceKey = ({ tenant, metric, version, size, start }: SegmentRow): string =>
+  `${tenant}\n${metric}\n${version}\n${size}\n${start}\n`
 
 const mergeUnnamed = (a: UnnamedJson, b: UnnamedJson): UnnamedJson => {
   const counts = new Map(a.counts)
@@ -35,24 +36,45 @@ const unnamedOf = ({ unnamed: a }: SegmentRow, { unnamed: b }: SegmentRow): Pick
   return unnamed ? { unnamed } : {}
 }
 
-const mergeRow = (into: SegmentRow, from: SegmentRow): SegmentRow => {
-  const state = stateFromJson(into)
-  mergeState(state, stateFromJson(from))
-  return {
-    tenant: into.tenant,
-    metric: into.metric,
-    version: into.version,
-    size: into.size,
-    start: into.start,
-    dims: into.dims,
-    events: into.events + from.events,
-    ...mergeCorrections(into, from),
-    changed: Math.max(into.changed, from.changed),
-    changedAt: Math.max(into.changedAt, from.changedAt),
-    revision: into.revision + from.revision,
-    ...unnamedOf(into, from),
-    ...stateToJson(state),
+/** Rows of one series and slice, with their states as one. */
+interface Merged {
+  row: SegmentRow
+  /** Null of a single row, which stays as it is. */
+  state: MeasureState | null
+}
+
+const merge = (into: Merged, from: SegmentRow): void => {
+  const { row } = into
+  into.state ??= stateFromJson(row)
+  mergeJson(into.state, from)
+  into.row = {
+    tenant: row.tenant,
+    metric: row.metric,
+    version: row.version,
+    size: row.size,
+    start: row.start,
+    dims: row.dims,
+    events: row.events + from.events,
+    ...mergeCorrections(row, from),
+    changed: Math.max(row.changed, from.changed),
+    changedAt: Math.max(row.changedAt, from.changedAt),
+    revision: row.revision + from.revision,
+    ...unnamedOf(row, from),
   }
+}
+
+const mergeRows = (segments: readonly Segment[], keep: Keep): SegmentRow[] => {
+  const rows = new Map<string, Merged>()
+  for (const segment of segments) {
+    for (const row of segment.rows) {
+      if (!keep.row(row)) continue
+      const key = sliceKey(row) + seriesKey(row.dims)
+      const known = rows.get(key)
+      if (known) merge(known, row)
+      else rows.set(key, { row, state: null })
+    }
+  }
+  return Array.from(rows.values(), ({ row, state }) => (state ? { ...row, ...stateToJson(state) } : row))
 }
 
 const keepIds = ({ tenant, source, words }: SegmentIds, keep: Keep): SegmentIds => {
@@ -78,17 +100,8 @@ const newest = <T>(items: Iterable<T>, key: (item: T) => string, version: (item:
 
 /** Merges segments, oldest first, into one that says the same. */
 export const mergeSegments = (segments: readonly Segment[], keep: Keep = KEEP_ALL): Segment => {
-  const rows = new Map<string, SegmentRow>()
-  for (const segment of segments) {
-    for (const row of segment.rows) {
-      if (!keep.row(row)) continue
-      const key = rowKey(row)
-      const known = rows.get(key)
-      rows.set(key, known ? mergeRow(known, row) : row)
-    }
-  }
   return {
-    rows: [...rows.values()],
+    rows: mergeRows(segments, keep),
     sessions: newest(
       segments.flatMap((segment) => segment.sessions.filter(keep.session)),
       sessionRowKey,

@@ -1,6 +1,6 @@
 import { type AggregateRow, OTHER } from '#schema/checkpoint.ts'
 import { correctedAt } from '#schema/corrections.ts'
-import { type MeasureState, mergeState, stateFromJson } from '#schema/measures.ts'
+import { type MeasureState, mergeJson, stateFromJson } from '#schema/measures.ts'
 import { seriesKey } from '#schema/metric.ts'
 import { noPositions } from './positions.ts'
 
@@ -90,7 +90,7 @@ export const foldRow = (slice: Slice, row: AggregateRow, origin: Origin): void =
     slice.series.set(key, series)
     if (row.dims[0] === OTHER) slice.capped = true
   }
-  mergeState(series.state, stateFromJson(row))
+  mergeJson(series.state, row)
   series.events += row.events
   series.correctedAt = Math.max(series.correctedAt, correctedAt(row, row.start + row.size))
   series.revision += origin.revision

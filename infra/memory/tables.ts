@@ -4,7 +4,7 @@ import { type NewCorrection, sliceKey } from '#schema/correction-list.ts'
 import { mergeCorrections } from '#schema/corrections.ts'
 import type { EventLine } from '#schema/event.ts'
 import type { Received, Settled } from '#schema/ledger.ts'
-import { mergeState, stateFromJson, stateToJson } from '#schema/measures.ts'
+import { mergeJson, stateFromJson, stateToJson } from '#schema/measures.ts'
 import type { OlapRow, Positions, StoredHole, StoredMarker } from '#schema/olap.ts'
 import { sessionRowKey } from '#schema/session-rows.ts'
 
@@ -77,7 +77,7 @@ const identityOf = ({ tenant, source, key, e }: EventLine): string => JSON.strin
 const mergeRow = (known: OlapRow | undefined, row: AggregateRow): OlapRow => {
   if (!known) return { ...row, revision: 1 }
   const state = stateFromJson(known)
-  mergeState(state, stateFromJson(row))
+  mergeJson(state, row)
   const { tenant, metric, version, size, start, dims } = known
   const events = known.events + row.events
   const corrected = mergeCorrections(known, row)

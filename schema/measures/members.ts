@@ -7,7 +7,7 @@ const NONE = -1
  * A set of hashes of members (see memberHash: integers from 0 below 2^53) in one table of doubles with linear probing. A
  * Set keeps each such number in an object of its own, and to find one costs several times as much.
  */
-export class Members implements Iterable<number> {
+export class Members {
   size = 0
   private slots: Float64Array
 
@@ -32,8 +32,15 @@ export class Members implements Iterable<number> {
     return true
   }
 
-  *[Symbol.iterator](): Generator<number> {
-    for (const member of this.slots) if (member !== NONE) yield member
+  addAll({ slots }: Members): void {
+    for (let i = 0; i < slots.length; i++) if (slots[i] !== NONE) this.add(slots[i])
+  }
+
+  list(): number[] {
+    const { slots } = this
+    const members: number[] = []
+    for (let i = 0; i < slots.length; i++) if (slots[i] !== NONE) members.push(slots[i])
+    return members
   }
 
   /** Where it is, or where it would be. */

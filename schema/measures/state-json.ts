@@ -1,10 +1,10 @@
-import { normalized } from './exact-sum.ts'
+import { mergeExact, normalized } from './exact-sum.ts'
 import { type HeavyHitters, mergeHitters, newHitters } from './heavy-hitters.ts'
 import { Registers } from './hyperloglog.ts'
 import { Members } from './members.ts'
-import type { MeasureState, Sketch } from './state.ts'
+import { type MeasureState, mergeState, type Sketch, sketchOf, widenRange } from './state.ts'
 import { mergeWeights, type WeightsBy } from './tally.ts'
-import type { Uniques } from './uniques.ts'
+import { newUniques, type Uniques } from './uniques.ts'
 
 /** A state as it stands in JSON: absent fields are empty. */
 export interface MeasureJson {
@@ -27,7 +27,7 @@ export interface MeasureJson {
 
 const sketchToJson = ({ uniques, buckets, top }: Sketch): MeasureJson => {
   const json: MeasureJson = {}
-  if (uniques && uniques.members.size > 0) json.members = [...uniques.members]
+  if (uniques && uniques.members.size > 0) json.members = uniques.members.list()
   if (uniques?.registers) json.registers = uniques.registers.packed()
   if (buckets && buckets.size > 0) json.buckets = [...buckets]
   if (top && top.counts.size > 0) json.items = [...top.counts]
@@ -70,6 +70,31 @@ const topFromJson = ({ items, error }: MeasureJson): HeavyHitters | null => {
   const top = newHitters()
   mergeHitters(top, { counts: items ?? [], error: error ?? 0 })
   return top
+}
+
+/** Merges a row into a state, as mergeState does, without a state of its own for the row. */
+export const mergeJson = (into: MeasureState, json: MeasureJson): void => {
+  const { n = 0, shed = 0, sum, comp, min, max, members, registers } = json
+  into.n += n
+  into.shed += shed
+  if (sum !== undefined || comp !== undefined) {
+    into.sum ??= { sum: 0, comp: 0 }
+    mergeExact(into.sum, { sum: sum ?? 0, comp: comp ?? 0 })
+  }
+  if (min !== undefined || max !== undefined) {
+    widenRange(into, min ?? Number.POSITIVE_INFINITY, max ?? Number.NEGATIVE_INFINITY)
+  }
+  if (members || registers) {
+    const sketch = sketchOf(into)
+    sketch.uniques ??= newUniques()
+    const { uniques } = sketch
+    for (const member of members ?? []) uniques.members.add(member)
+    if (registers) uniques.registers ??= new Registers()
+    for (const packed of registers ?? []) uniques.registers!.raise(packed)
+  }
+  if (json.buckets || json.items || json.error) {
+    mergeState(into, stateFromJson({ buckets: json.buckets, items: json.items, error: json.error }))
+  }
 }
 
 /** Of any kind, and of any format: what is not there is empty. */

@@ -31,7 +31,7 @@ export const addMember = (delta: Uniques, member: number, total: Uniques | null)
 }
 
 export const mergeUniques = (into: Uniques, { members, registers }: Uniques): void => {
-  for (const member of members) into.members.add(member)
+  into.members.addAll(members)
   if (!registers) return
   into.registers ??= new Registers()
   into.registers.merge(registers)
@@ -44,7 +44,7 @@ export const mergeUniques = (into: Uniques, { members, registers }: Uniques): vo
 export const forgetNames = (uniques: Uniques): void => {
   if (!uniques.registers && uniques.members.size <= EXACT_MEMBERS) return
   uniques.registers ??= new Registers()
-  for (const member of uniques.members) uniques.registers.raise(packedRank(member))
+  for (const member of uniques.members.list()) uniques.registers.raise(packedRank(member))
   uniques.members = new Members()
 }
 
@@ -54,6 +54,6 @@ export const countUniques = ({ members, registers }: Uniques): number => {
   if (registers && members.size === 0) return Math.round(estimate(registers.ranks()))
   const all = new Registers()
   if (registers) all.merge(registers)
-  for (const member of members) all.raise(packedRank(member))
+  for (const member of members.list()) all.raise(packedRank(member))
   return Math.round(estimate(all.ranks()))
 }

@@ -41,7 +41,7 @@ export const METRICS: readonly MetricDefinition[] = [
 const comparable = (definition: MetricDefinition, state: MeasureState): unknown => ({
   value: measureOf(definition.measure).value(state),
   detail: measureOf(definition.measure).detail(state),
-  members: [...(state.sketch?.uniques?.members ?? [])].sort((a, b) => a - b),
+  members: (state.sketch?.uniques?.members.list() ?? []).sort((a, b) => a - b),
   range: state.range,
 })
 

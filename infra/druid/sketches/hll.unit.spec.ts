@@ -18,7 +18,10 @@ const registersOf = (json: { members?: number[]; registers?: number[] }): number
   const uniques = stateFromJson(json).sketch?.uniques
   if (!uniques) return []
   const all = new Map<number, number>()
-  const packed = [...uniques.members].map(packedRank).concat(uniques.registers?.packed() ?? [])
+  const packed = uniques.members
+    .list()
+    .map(packedRank)
+    .concat(uniques.registers?.packed() ?? [])
   for (const one of packed) all.set(one >> 6, Math.max(all.get(one >> 6) ?? 0, one & 63))
   return [...all].map(([index, rank]) => index * 64 + rank).sort((a, b) => a - b)
 }
