@@ -154,6 +154,13 @@ const SETTINGS = {
   lowEvents: eventNames('events of which only a share is kept when processors fall behind, beside ping'),
   shedLagMs: ms(5_000, 100, 86_400_000, 'a partition that is farther behind keeps only a share of low events'),
   shedCalmMs: ms(10_000, 100, 86_400_000, 'the share rises when it was less than half as far behind for so long'),
+  inFlightBytes: integer(
+    64_000_000,
+    8_000_000,
+    16_000_000_000,
+    'what a gateway has under way at most, an eighth of it for high events; more is refused',
+    'BYTES',
+  ),
   keyEventsPerSecond: perSecond('events that a write key without a limit of its own may send in a second'),
   keyBytesPerSecond: perSecond('the same in bytes of requests'),
   checkpointMs: ms(150, 10, 10_000, 'time between checkpoints; up to twice that while they are large'),

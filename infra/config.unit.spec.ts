@@ -21,6 +21,7 @@ test('defaults hold when nothing is said', () => {
     lowEvents: [],
     shedLagMs: 5_000,
     shedCalmMs: 10_000,
+    inFlightBytes: 64_000_000,
     keyEventsPerSecond: 0,
     keyBytesPerSecond: 0,
     checkpointMs: 150,

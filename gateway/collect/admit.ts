@@ -13,7 +13,7 @@ import { createPlainDoor } from './plain/door.ts'
 import { FIELD, PlainEvents } from './plain/events.ts'
 import type { PriorityOf } from './priority.ts'
 import type { SentEvents } from './read-events.ts'
-import { NOT_TAKEN, tooLarge } from './receipt.ts'
+import { createNotTaken, type ProblemOfNotTaken, tooLarge } from './receipt.ts'
 import type { SchemaCheck } from './schema-check.ts'
 import { isProblem, readId, validate } from './validate.ts'
 import type { EventProblem } from './verdict.ts'
@@ -22,7 +22,7 @@ import type { EventProblem } from './verdict.ts'
 export interface Door {
   enricher: Enricher
   checkSchema: SchemaCheck
-  frames: Pick<OpenFrames, 'add'>
+  frames: Pick<OpenFrames, 'add' | 'retryAfterMs'>
   partitions: number
   /** What is kept of events of low priority; none: all of them. */
   shedding?: Shedding
@@ -50,9 +50,12 @@ export interface CheckedRequest extends SentEvents {
 export const admit = (door: Door, request: CheckedRequest): Admitted => {
   const { events, problems, over } = request
   const enrich = door.enricher(request.source, request)
-  const admitValue = createValueDoor(door, request, enrich.value)
-  if (events instanceof PlainEvents)
-    return admitPlain(events, over, createPlainDoor(door, request, events, enrich.plain), admitValue)
+  const notTaken = createNotTaken(door.frames.retryAfterMs)
+  const admitValue = createValueDoor(door, request, enrich.value, notTaken)
+  if (events instanceof PlainEvents) {
+    const admitPlainEvent = createPlainDoor(door, request, events, enrich.plain)
+    return admitPlain(events, over, { admitPlainEvent, admitValue, notTaken })
+  }
   const admitted = new Admitted(() => '')
   for (const [index, value] of events.entries()) {
     if (over && index >= over.from) admitted.refuse(over.problem, readId(value))
@@ -61,11 +64,16 @@ export const admit = (door: Door, request: CheckedRequest): Admitted => {
   return admitted
 }
 
+interface PlainDoors {
+  admitPlainEvent: ReturnType<typeof createPlainDoor>
+  admitValue: ReturnType<typeof createValueDoor>
+  notTaken: ProblemOfNotTaken
+}
+
 const admitPlain = (
   events: PlainEvents,
   over: Over | null | undefined,
-  admitPlainEvent: ReturnType<typeof createPlainDoor>,
-  admitValue: ReturnType<typeof createValueDoor>,
+  { admitPlainEvent, admitValue, notTaken }: PlainDoors,
 ): Admitted => {
   const admitted = new Admitted((index) => events.text(index, FIELD.id))
   const end = over?.from ?? events.length
@@ -74,7 +82,7 @@ const admitPlain = (
     if (taken === null) {
       const { value, problem } = parseEvent(events.text(index, FIELD.event))
       admitted.add(admitValue(value, problem))
-    } else if (typeof taken === 'string') admitted.refuse(NOT_TAKEN[taken])
+    } else if (typeof taken === 'string') admitted.refuse(notTaken(taken))
     else admitted.take(taken)
   }
   for (let index = end; over && index < events.length; index++) {
@@ -89,6 +97,7 @@ const createValueDoor = (
   { checkSchema, frames, partitions, shedding }: Door,
   request: CheckedRequest,
   enrich: (event: ClientEvent) => Enrichment,
+  notTaken: ProblemOfNotTaken,
 ) => {
   const { tenant, receivedAt, trace } = request
   const writeLine = createLineWriter(request)
@@ -103,10 +112,11 @@ const createValueDoor = (
     if (bytes > LIMITS.eventBytes) return { id, problem: tooLarge(bytes) }
     const key = eventKey(event)
     const partition = partitionOf(tenant, key, partitions)
-    const weight = shedding?.shed.weightOf(tenant, partition, key, shedding.priorityOf(tenant, event.name)) ?? 1
-    if (weight === 0) return { id, problem: NOT_TAKEN.SHED }
+    const priority = shedding?.priorityOf(tenant, event.name) ?? 'NORMAL'
+    const weight = shedding?.shed.weightOf(tenant, partition, key, priority) ?? 1
+    if (weight === 0) return { id, problem: notTaken('SHED') }
     const line = writeLine(event, text, { time, weight, schema, enrichment })
-    const ticket = frames.add({ partition, tenant, receivedAt, line, trace })
-    return typeof ticket === 'string' ? { id, problem: NOT_TAKEN[ticket] } : { id, ticket }
+    const ticket = frames.add({ partition, tenant, receivedAt, line, trace, isHigh: priority === 'HIGH' })
+    return typeof ticket === 'string' ? { id, problem: notTaken(ticket) } : { id, ticket }
   }
 }

@@ -7,6 +7,7 @@ import { createIntake } from '../indicators/intake.ts'
 import type { OutgoingFrame } from '../ports.ts'
 import type { Shed } from '../shedding/shed.ts'
 import { createFakeGeoIp, createMemoryLog } from '../testing/fakes.ts'
+import { createAdmission } from './admission.ts'
 import { type CollectorDependencies, createCollector } from './collector.ts'
 import { createCollectMetrics } from './metrics.ts'
 import type { OpenFramesDependencies } from './open-frames.ts'
@@ -186,7 +187,7 @@ describe('a request', () => {
       retryable: true,
       details: { retryAfterMs: 1000 },
     })
-    const full = setUp(undefined, { waitingBytes: 10 })
+    const full = setUp(undefined, { admission: createAdmission({ limitBytes: 10, highBytes: 0 }) })
     await expect(full.send([event('a')])).rejects.toMatchObject({ code: 'OVERLOADED', retryable: true })
     await expect(full.send([{}])).resolves.toMatchObject({ rejected: 1 })
   })
@@ -225,7 +226,10 @@ describe('a request', () => {
 
 describe('refused events', () => {
   const refusals = async (answer?: (frame: OutgoingFrame) => Promise<void>) => {
-    const { send, frames, collector } = setUp(answer, { deadlineMs: 50, waitingBytes: 1_000 })
+    const { send, frames, collector } = setUp(answer, {
+      deadlineMs: 50,
+      admission: createAdmission({ limitBytes: 1_000, highBytes: 0 }),
+    })
     const counted = async () => {
       await collector.drain(1_000)
       return frames.flatMap(({ received }) => received ?? []).reduce((sum, { rejected }) => sum + rejected, 0)

@@ -42,4 +42,21 @@ export const createCollectMetrics = (registry: Registry) => {
   }
 }
 
+/** The same of the bytes in flight. `refused` counts requests whose body had no room. */
+export const createAdmissionMetrics = (registry: Registry, usedBytes: () => number) => {
+  new Gauge({
+    name: 'millrace_in_flight_bytes',
+    help: 'Bodies and answers under way, and events in frames that are not acknowledged yet',
+    registers: [registry],
+    collect() {
+      this.set(usedBytes())
+    },
+  })
+  return new Counter({
+    name: 'millrace_bodies_refused_total',
+    help: 'Requests that were refused before their body was read, since too much was in flight',
+    registers: [registry],
+  })
+}
+
 export type CollectMetrics = ReturnType<typeof createCollectMetrics>

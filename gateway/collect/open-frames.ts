@@ -4,6 +4,7 @@ import { FRAME_DEADLINE_MS, LIMITS } from '#schema/limits.ts'
 import { inSpan, NO_TRACER } from '#schema/spans.ts'
 import { TraceBatch, writeTrace } from '#schema/trace.ts'
 import type { LogWriter } from '../ports.ts'
+import { type Admission, createAdmission } from './admission.ts'
 import { FrameBuffer } from './frame-buffer.ts'
 import { FrameCounts } from './frame-counts.ts'
 import { startFrameSpan } from './frame-span.ts'
@@ -28,9 +29,11 @@ export interface FrameEvent {
   line: string | Line
   /** Of its request. */
   trace?: SpanContext
+  /** It may take the bytes that are kept for HIGH events. */
+  isHigh?: boolean
 }
 
-/** Why an event was not taken: too many bytes wait for the log, or the gateway stops. */
+/** Why an event was not taken: too many bytes are in flight, of all or of its lane, or the gateway stops. */
 export type NotTaken = 'FULL' | 'CLOSED'
 
 export interface OpenFramesDependencies {
@@ -43,8 +46,8 @@ export interface OpenFramesDependencies {
   monotonic?: () => number
   /** From the first event of a frame to its acknowledgement. */
   deadlineMs?: number
-  /** Of all frames that are not acknowledged. */
-  waitingBytes?: number
+  /** The bound on bytes in flight. */
+  admission?: Admission
   frameBytes?: number
   frameEvents?: number
   /** Longest that counts of refused events wait for a frame to ride on. */
@@ -76,6 +79,8 @@ interface Lane {
   scheduled: boolean
   /** Of its last frame. */
   lastBytes: number
+  /** Of all its frames. */
+  bytes: number
 }
 
 /**
@@ -87,7 +92,7 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
   const { log, metrics, partitions, processId, tracer = NO_TRACER } = dependencies
   const monotonic = dependencies.monotonic ?? (() => performance.now())
   const deadlineMs = dependencies.deadlineMs ?? FRAME_DEADLINE_MS
-  const waitingLimit = dependencies.waitingBytes ?? 64_000_000
+  const admission = dependencies.admission ?? createAdmission({ monotonic })
   const frameBytes = dependencies.frameBytes ?? LIMITS.frameBytes
   const frameEvents = dependencies.frameEvents ?? LIMITS.frameEvents
   const lanes: Lane[] = Array.from({ length: partitions }, (_, partition) => ({
@@ -97,6 +102,7 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
     sending: false,
     scheduled: false,
     lastBytes: 0,
+    bytes: 0,
   }))
   const idleListeners = new Set<() => void>()
   let waiting = 0
@@ -131,16 +137,16 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
   }
 
   /** Puts an event into its partition's open frame. A line that is longer than a whole frame gets one of its own. */
-  const add = ({ partition, tenant, receivedAt, line, trace }: FrameEvent): FrameTicket | NotTaken => {
+  const add = ({ partition, tenant, receivedAt, line, trace, isHigh = false }: FrameEvent): FrameTicket | NotTaken => {
     const most = (typeof line === 'string' ? Buffer.byteLength(line) : line.bytes) + 1
     if (closed) return 'CLOSED'
-    if (waiting + most > waitingLimit) return 'FULL'
     const lane = lanes[partition]
+    if (!admission.mayPlace(most, lane.bytes, isHigh)) return 'FULL'
     const frame = openFrame(lane, most)
     const { content, counts } = frame
     const before = content.bytes
     content.append(line, most)
-    waiting += content.bytes - before
+    hold(lane, content.bytes - before)
     counts.add(tenant, receivedAt)
     if (trace) {
       frame.traces ??= new TraceBatch()
@@ -148,6 +154,19 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
     }
     schedule(lane)
     return frame.ticket
+  }
+
+  const hold = (lane: Lane, bytes: number): void => {
+    admission.place(bytes)
+    lane.bytes += bytes
+    waiting += bytes
+  }
+
+  const release = (lane: Lane, bytes: number): void => {
+    admission.leave(bytes)
+    lane.bytes -= bytes
+    waiting -= bytes
+    metrics.waitingBytes.set(waiting)
   }
 
   /** After the events of this request, and of all others that came in the same turn of the event loop. */
@@ -177,8 +196,7 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
     lane.sending = true
     for (let frame = lane.frames[0]; frame; frame = lane.frames[0]) {
       const outcome = await send(lane, frame)
-      waiting -= frame.content.bytes
-      metrics.waitingBytes.set(waiting)
+      release(lane, frame.content.bytes)
       frame.settle(outcome)
       if (outcome.acknowledged) await confirmRefusals(lane)
       lane.frames.shift()
@@ -247,7 +265,7 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
     return isIdle()
   }
 
-  return { add, refuse, drain, waitingBytes: () => waiting }
+  return { add, refuse, drain, waitingBytes: () => waiting, retryAfterMs: admission.retryAfterMs }
 }
 
 export type OpenFrames = ReturnType<typeof createOpenFrames>

@@ -4,6 +4,7 @@ import { partitionOf } from '#schema/hash.ts'
 import { readTrace } from '#schema/trace.ts'
 import type { OutgoingFrame } from '../ports.ts'
 import { createMemoryLog } from '../testing/fakes.ts'
+import { createAdmission } from './admission.ts'
 import { createCollectMetrics } from './metrics.ts'
 import { createOpenFrames, type FrameTicket, type OpenFramesDependencies } from './open-frames.ts'
 
@@ -145,7 +146,7 @@ describe('a frame that the log does not confirm', () => {
 
 describe('bytes that wait', () => {
   it('are bounded, and free again once they are settled', async () => {
-    const { add, acks, frames } = setUp({ waitingBytes: 10 })
+    const { add, acks, frames } = setUp({ admission: createAdmission({ limitBytes: 18, highBytes: 0 }) })
     add('1234')
     const last = add('5678') as FrameTicket
     expect(frames.waitingBytes()).toBe(9)

@@ -2,9 +2,10 @@ import { MillraceError } from '#schema/errors.ts'
 import { LIMITS } from '#schema/limits.ts'
 import type { Admitted } from './admitted.ts'
 import type { NotTaken } from './open-frames.ts'
+import { overloaded } from './overloaded.ts'
 import type { EventProblem, EventVerdict, Receipt, VerdictStatus } from './verdict.ts'
 
-/** When to try again after the log was away or too much was waiting. */
+/** When to try again after the log was away. */
 const RETRY_AFTER_MS = 1_000
 
 export const tooLarge = (bytes: number): EventProblem => ({
@@ -19,12 +20,6 @@ const SHED: EventProblem = {
     'expected less than processors can take, more came: of events of low priority only a share of all sessions is kept, and stands for the others. Do not send it again; give events that must count a higher priority.',
 }
 
-const FULL: EventProblem = {
-  code: 'OVERLOADED',
-  message: 'too much is waiting for the log. Send the event again, with the same id.',
-  retryAfterMs: RETRY_AFTER_MS,
-}
-
 /** The event may be in the log or not; sent again under its id it counts once. */
 export const AWAY: EventProblem = {
   code: 'OVERLOADED',
@@ -32,7 +27,22 @@ export const AWAY: EventProblem = {
   retryAfterMs: RETRY_AFTER_MS,
 }
 
-export const NOT_TAKEN: Record<NotTaken | 'SHED', EventProblem> = { FULL, CLOSED: AWAY, SHED }
+/** What is wrong with events of one request that were not taken. `retryAfterMs` is asked when it is needed. */
+export const createNotTaken = (retryAfterMs: () => number) => {
+  let full: EventProblem | undefined
+  return (reason: NotTaken | 'SHED'): EventProblem => {
+    if (reason === 'SHED') return SHED
+    if (reason === 'CLOSED') return AWAY
+    full ??= {
+      code: 'OVERLOADED',
+      message: 'too much is waiting for the log. Send the event again, with the same id.',
+      retryAfterMs: retryAfterMs(),
+    }
+    return full
+  }
+}
+
+export type ProblemOfNotTaken = ReturnType<typeof createNotTaken>
 
 /**
  * What the client is told once all frames are settled. Throws RATE_LIMITED, OVERLOADED or UNAVAILABLE when nothing was
@@ -66,21 +76,15 @@ const refuseIfRetryable = (problems: readonly EventProblem[]): void => {
       { retryAfterMs: limited.retryAfterMs },
     )
   }
-  const details = { retryAfterMs: RETRY_AFTER_MS }
   if (problems.includes(AWAY)) {
     throw new MillraceError(
       'UNAVAILABLE',
       'The log does not answer; no event was confirmed. Send the same request again.',
-      details,
+      { retryAfterMs: RETRY_AFTER_MS },
     )
   }
-  if (problems.includes(FULL)) {
-    throw new MillraceError(
-      'OVERLOADED',
-      'Too much is waiting for the log; no event was taken. Send the same request again.',
-      details,
-    )
-  }
+  const full = problems.find(({ code }) => code === 'OVERLOADED')
+  if (full) throw overloaded(full.retryAfterMs ?? RETRY_AFTER_MS)
 }
 
 const statusOf = (problem: EventProblem | null): VerdictStatus => {

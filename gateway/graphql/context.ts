@@ -1,4 +1,5 @@
 import type { SpanContext } from '@opentelemetry/api'
+import type { Admission } from '#gateway/collect/admission.ts'
 import type { Collector } from '#gateway/collect/collector.ts'
 import type { GraphqlProblems } from '#gateway/collect/graphql-problems.ts'
 import type { Indicators } from '#gateway/indicators/indicators.ts'
@@ -24,6 +25,8 @@ export type Durability = 'FSYNCED' | 'UNVERIFIED'
 /** What resolvers work with. */
 export interface GraphqlServices {
   collector: Pick<Collector, 'collect'>
+  /** The bound on bytes in flight, for what no other layer has counted. */
+  admission?: Pick<Admission, 'open' | 'retryAfterMs'>
   /** Tells clients what is left of their limits. */
   rates?: Pick<RateLimiter, 'look'>
   view: LiveView

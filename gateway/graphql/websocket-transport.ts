@@ -7,6 +7,7 @@ import { type Extra, useServer } from 'graphql-ws/use/ws'
 import { WebSocketServer } from 'ws'
 import type { Authenticate } from '#gateway/auth.ts'
 import { scanGraphqlBody } from '#gateway/collect/graphql-problems.ts'
+import { overloaded } from '#gateway/collect/overloaded.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { KeyRecord } from '#schema/keys.ts'
 import { LIMITS } from '#schema/limits.ts'
@@ -77,8 +78,16 @@ export const createWebSocketTransport = (options: WebSocketTransportOptions) => 
     const errors = enveloped.validate(enveloped.schema, document)
     if (errors.length > 0) return (errors as GraphQLError[]).map(mask)
     const { operationName } = payload
-    const execute = (args: ExecutionArgs) =>
-      inOperationSpan(tracer, { document, operationName, origin }, () => enveloped.execute(args))
+    const execute = async (args: ExecutionArgs) => {
+      const share = services.admission?.open()
+      try {
+        if (share?.grow(bytes) === false)
+          return { errors: [mask(overloaded(services.admission?.retryAfterMs() ?? 0))], data: null }
+        return await inOperationSpan(tracer, { document, operationName, origin }, () => enveloped.execute(args))
+      } finally {
+        share?.release()
+      }
+    }
     return {
       schema: enveloped.schema,
       document,

@@ -19,9 +19,11 @@ import type { KeyRecord } from '#schema/keys.ts'
 import { LIMITS } from '#schema/limits.ts'
 import { readTrace } from '#schema/trace.ts'
 import { type Authenticate, requireRight } from '../auth.ts'
+import type { Admission } from '../collect/admission.ts'
 import { bareAddress, clientAddress } from '../collect/client-address.ts'
 import type { Collector } from '../collect/collector.ts'
 import { inspect } from '../collect/inspect.ts'
+import { overloaded } from '../collect/overloaded.ts'
 import { readEvents, type SentEvents } from '../collect/read-events.ts'
 import type { EventProblem } from '../collect/verdict.ts'
 import { asMillraceError } from '../http/answer.ts'
@@ -35,11 +37,15 @@ const PROTO = fileURLToPath(new URL('../../schema/collector.proto', import.meta.
 const SERVICE = 'millrace.v1.Collector'
 /** The rest of a message beside its events. */
 const ENVELOPE_BYTES = 1_000
+/** Calls of one connection at once: the library holds the message of each before anybody can count it. */
+const MOST_STREAMS = 100
 /** Requests of one stream that wait for the log; past them nothing is read of it. */
 const MOST_WAITING = 16
 
 export interface GrpcServerDependencies {
   collector: Pick<Collector, 'collect'>
+  /** The bound on bytes in flight; none: requests are not counted. */
+  admission?: Pick<Admission, 'open' | 'retryAfterMs'>
   /** Tells clients what is left of their limits. */
   rates?: Pick<RateLimiter, 'look'>
   authenticate: Authenticate
@@ -79,11 +85,11 @@ const measured = (definition: ServiceDefinition): ServiceDefinition =>
 type Call = Pick<ServerUnaryCall<TrackRequest, ReceiptMessage>, 'metadata' | 'getPeer'>
 
 /** The collector over gRPC, with reflection and the standard health service. */
-export const createGrpcServer = ({ collector, rates, authenticate, onError }: GrpcServerDependencies) => {
+export const createGrpcServer = ({ collector, admission, rates, authenticate, onError }: GrpcServerDependencies) => {
   const definition = loadSync(PROTO, { longs: Number, enums: String, oneofs: true })
   const server = new Server({
     'grpc.max_receive_message_length': LIMITS.requestBytes + ENVELOPE_BYTES,
-    'grpc.max_concurrent_streams': 1_000,
+    'grpc.max_concurrent_streams': MOST_STREAMS,
     'grpc.keepalive_time_ms': 60_000,
   })
   /** Of each open stream: reads no more of it, and ends it behind the receipts that are under way. */
@@ -107,8 +113,13 @@ export const createGrpcServer = ({ collector, rates, authenticate, onError }: Gr
     const collect = async (request: TrackRequest): Promise<ReceiptMessage> => {
       const source = request.source || undefined
       const sent = { tenant: key.tenant, key, bytes: request[BYTES], source, address, trace, ...eventsOf(request) }
-      const receipt = await collector.collect(sent)
-      return receiptOf(receipt, request.all === true)
+      const share = admission?.open()
+      try {
+        if (share?.grow(sent.bytes ?? 0) === false) throw overloaded(admission?.retryAfterMs() ?? 0)
+        return receiptOf(await collector.collect(sent), request.all === true)
+      } finally {
+        share?.release()
+      }
     }
     return { key, collect }
   }
@@ -196,7 +207,7 @@ export const createGrpcServer = ({ collector, rates, authenticate, onError }: Gr
   // The library listens without sharing a port: connections are handed to it.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
   const sockets = new Set<Socket>()
-  const door = createServer({ noDelay: true }, (socket) => {
+  const door = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, (socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
     injector.injectConnection(socket)

@@ -25,17 +25,18 @@ export interface CollectRouteDependencies {
   /** Tells clients what is left of their limits. */
   rates?: Pick<RateLimiter, 'look'>
   authenticate: Authenticate
-  body?: ReadBodyOptions
+  /** How the body of a request is read whose answer is this. */
+  bodyOf: (response: ServerResponse) => ReadBodyOptions
 }
 
 /** POST /v1/events: events in, a receipt out. The key is checked before the body is read. */
 export const createCollectRoute =
-  ({ collector, rates, authenticate, body }: CollectRouteDependencies) =>
+  ({ collector, rates, authenticate, bodyOf }: CollectRouteDependencies) =>
   async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
     const { headers } = request
     const key = authenticate(headers.authorization, url.searchParams.get('key'))
     requireRight(key, 'WRITE')
-    const data = await readBody(request, body)
+    const data = await readBody(request, bodyOf(response))
     const sent = readEvents(data)
     const collected = collector.collect({
       tenant: key.tenant,

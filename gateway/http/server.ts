@@ -6,8 +6,10 @@ import type { Registry } from 'prom-client'
 import { HTTP_STATUS, MillraceError } from '#schema/errors.ts'
 import { NO_TRACER } from '#schema/spans.ts'
 import type { Authenticate } from '../auth.ts'
+import type { Admission } from '../collect/admission.ts'
 import type { Collector } from '../collect/collector.ts'
-import { ClientGone, type ReadBodyOptions } from '../collect/read-body.ts'
+import { overloaded } from '../collect/overloaded.ts'
+import { ClientGone, NoRoom, type ReadBodyOptions } from '../collect/read-body.ts'
 import type { RateLimiter } from '../limits/rate-limiter.ts'
 import { listenOn, type Place } from '../listen.ts'
 import { traceRequest } from '../request-span.ts'
@@ -38,16 +40,38 @@ export interface HttpServerDependencies {
   upgrade?: UpgradeHandler
   /** Told of errors that are nobody's fault outside. */
   onError: (error: unknown, where: string) => void
+  /** The bound on bytes in flight; none: bodies are not counted. */
+  admission?: BodyAdmission
+  /** See IDLE_MS. */
+  idleMs?: number
   body?: ReadBodyOptions
   tracer?: Tracer
 }
+
+interface BodyAdmission extends Pick<Admission, 'open' | 'retryAfterMs'> {
+  /** Told of each request whose body had no room. */
+  onRefused(): void
+}
+
+/** Connections at once; who comes after them is turned away by the system's own means. */
+const MOST_CONNECTIONS = 10_000
+/** A client that neither sends nor reads for so long is cut off; longer than any answer takes. */
+const IDLE_MS = 60_000
+/** After so long without a word the system asks whether the other side is still there. */
+const SOCKET = { keepAlive: true, keepAliveInitialDelay: 30_000, noDelay: true }
 
 type Route = (request: IncomingMessage, response: ServerResponse, url: URL) => unknown
 
 /** The gateway's HTTP server. A request's failure is that request's alone. */
 export const createHttpServer = (dependencies: HttpServerDependencies) => {
   const { registry, readiness, graphql, page, upgrade, onError, body, tracer = NO_TRACER } = dependencies
-  const collect = createCollectRoute(dependencies)
+  /** What is held for a request is given back when its answer has been read, or nobody is there to read it. */
+  const bodyOf = (response: ServerResponse): ReadBodyOptions => {
+    const share = dependencies.admission?.open()
+    if (share) response.once('close', () => share.release())
+    return { ...body, share }
+  }
+  const collect = createCollectRoute({ ...dependencies, bodyOf })
   const upgraded = new Set<Duplex>()
   let closing = false
 
@@ -59,7 +83,12 @@ export const createHttpServer = (dependencies: HttpServerDependencies) => {
 
   const graphqlRoute: Route = async (request, response) => {
     if (!graphql) return notFound(response)
-    return graphql(request, response, request.method === 'POST' ? await readGraphqlBody(request, body) : null)
+    if (request.method !== 'POST') return graphql(request, response, null)
+    const options = bodyOf(response)
+    const read = await readGraphqlBody(request, options)
+    // A stream of updates lasts; what its request was is soon forgotten.
+    if (isStream(request)) options.share?.release()
+    return graphql(request, response, read)
   }
 
   const ready: Route = (_, response) => {
@@ -80,6 +109,11 @@ export const createHttpServer = (dependencies: HttpServerDependencies) => {
     '/metrics': metrics,
   }
 
+  const refuseBody = (): MillraceError => {
+    dependencies.admission?.onRefused()
+    return overloaded(dependencies.admission?.retryAfterMs() ?? 0)
+  }
+
   const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (closing) response.setHeader('connection', 'close')
     const url = parseUrl(request.url ?? '/')
@@ -89,17 +123,25 @@ export const createHttpServer = (dependencies: HttpServerDependencies) => {
       else await (routes[url.pathname] ?? page ?? ((_, answer) => notFound(answer)))(request, response, url)
     } catch (error) {
       if (error instanceof ClientGone) return
-      if (!(error instanceof MillraceError)) onError(error, `${request.method} ${url?.pathname}`)
+      const refusal = error instanceof NoRoom ? refuseBody() : error
+      if (!(refusal instanceof MillraceError)) onError(refusal, `${request.method} ${url?.pathname}`)
       // A body that was given up half-way: the connection cannot be used again.
       if (request.readableDidRead && !request.complete && !response.headersSent)
         response.setHeader('connection', 'close')
-      refuse(response, asMillraceError(error), url?.pathname)
+      refuse(response, asMillraceError(refusal), url?.pathname)
     }
   }
 
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 })
+  const server = createServer({
+    headersTimeout: 10_000,
+    requestTimeout: 30_000,
+    keepAliveTimeout: 65_000,
+    ...SOCKET,
+  })
+  server.maxConnections = MOST_CONNECTIONS
   server.on('request', (request, response) => {
     response.on('error', () => {})
+    if (!isStream(request)) response.setTimeout(dependencies.idleMs ?? IDLE_MS)
     // One that was busy when closing began becomes idle now, and would be kept alive.
     response.once('finish', () => {
       if (closing) setImmediate(() => server.closeIdleConnections())
@@ -128,7 +170,7 @@ export const createHttpServer = (dependencies: HttpServerDependencies) => {
 
   /** The same server at another place as well: where a port is shared, one at which this process alone answers. */
   const listenAlso = (place: Place): Promise<number> => {
-    const door = createTcpServer({ allowHalfOpen: true, noDelay: true }, (socket) => server.emit('connection', socket))
+    const door = createTcpServer({ allowHalfOpen: true, ...SOCKET }, (socket) => server.emit('connection', socket))
     doors.push(door)
     return open(door, place)
   }
@@ -157,9 +199,11 @@ const parseUrl = (target: string): URL | null => URL.parse(target.startsWith('/'
 
 /** Work that clients ask for. A stream of updates ends when its reader leaves, which is no duration of anything. */
 const isTraced = ({ method, headers }: IncomingMessage, url: URL | null): url is URL =>
-  method === 'POST' &&
-  (url?.pathname === '/v1/events' || url?.pathname === '/graphql') &&
-  !headers.accept?.includes('text/event-stream')
+  method === 'POST' && (url?.pathname === '/v1/events' || url?.pathname === '/graphql') && !isStream({ headers })
+
+/** One that is answered with updates for as long as its reader likes. */
+const isStream = ({ headers }: Pick<IncomingMessage, 'headers'>): boolean =>
+  headers.accept?.includes('text/event-stream') === true
 
 const notFound = (response: ServerResponse): void =>
   sendError(

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { createAuthenticator } from '#gateway/auth.ts'
+import { createAdmission } from '#gateway/collect/admission.ts'
 import { createCollector } from '#gateway/collect/collector.ts'
-import { createCollectMetrics } from '#gateway/collect/metrics.ts'
+import { createAdmissionMetrics, createCollectMetrics } from '#gateway/collect/metrics.ts'
 import { createPriorities } from '#gateway/collect/priority.ts'
 import { createSchemaCheck } from '#gateway/collect/schema-check.ts'
 import { createPage } from '#gateway/dashboard/page.ts'
@@ -152,6 +153,8 @@ const main = async (config: Config): Promise<void> => {
     monotonic: () => performance.now(),
     exchange: createUsageExchange(nats.broker),
   })
+  const admission = createAdmission({ limitBytes: config.inFlightBytes })
+  const bodiesRefused = createAdmissionMetrics(registry, admission.usedBytes)
   const collector = createCollector({
     log,
     rates,
@@ -164,7 +167,10 @@ const main = async (config: Config): Promise<void> => {
     partitions,
     processId,
     tracer,
-    frames: { onFailure: (partition, reason) => logger.warn({ partition, reason }, 'a frame was not confirmed') },
+    frames: {
+      admission,
+      onFailure: (partition, reason) => logger.warn({ partition, reason }, 'a frame was not confirmed'),
+    },
   })
   const reading = await composeReading(nats, deployment, kept, log, reports, logger, tracing)
   const { indicators, stop: stopMarkers } = composeIndicators({
@@ -191,7 +197,13 @@ const main = async (config: Config): Promise<void> => {
     log: logger,
     tracer,
   })
+  const onRefused = () => {
+    bodiesRefused.inc()
+    // How many events it held nobody knows.
+    intake.note(0, ['OVERLOADED'])
+  }
   const server = createHttpServer({
+    admission: { ...admission, onRefused },
     collector,
     rates,
     authenticate,
@@ -208,6 +220,7 @@ const main = async (config: Config): Promise<void> => {
     onError: (error, where) => logger.error({ err: error, where }, 'a request failed unexpectedly'),
   })
   const grpc = createGrpcServer({
+    admission,
     collector,
     rates,
     authenticate,

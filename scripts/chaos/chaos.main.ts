@@ -2,8 +2,9 @@ import { appendFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { optionsHelp, readArgs, runMain } from '#scripts/lib/args.ts'
+import { optionsHelp, readArgs, runMain, UsageError } from '#scripts/lib/args.ts'
 import { runChaos } from './chaos.ts'
+import { PROCESSES, type ProcessKind } from './plan.ts'
 import { SHOWN_PROBLEMS, summary } from './report.ts'
 
 const OPTIONS = {
@@ -12,6 +13,10 @@ const OPTIONS = {
   rate: { value: 'N', help: 'events a second [400]' },
   gateways: { value: 'N', help: 'gateways to start [2]' },
   processors: { value: 'N', help: 'window processors to start [2]' },
+  outage: {
+    value: 'PROCESS',
+    help: 'one fault alone: gateway, processor, storage or nats-server stands still for all but 10 s',
+  },
   keep: { help: 'keep the data folder even when all is well' },
   json: { help: 'print nothing but the JSON report' },
 }
@@ -30,6 +35,13 @@ data folder is kept, with all logs); 2: wrong usage.`
 
 const INTERRUPTED = 130
 
+const outageOf = (name: string | undefined): ProcessKind | undefined => {
+  const found = PROCESSES.find((process) => process === name)
+  if (name !== undefined && !found)
+    throw new UsageError(`--outage: expected one of ${PROCESSES.join(', ')}, got ${name}`)
+  return found
+}
+
 const main = async (argv: string[]): Promise<number> => {
   const args = readArgs(argv, OPTIONS)
   if (args.has('help')) {
@@ -43,6 +55,7 @@ const main = async (argv: string[]): Promise<number> => {
   const rate = args.whole('rate', 400, 1, 100_000)
   const gateways = args.whole('gateways', 2, 1, 16)
   const processors = args.whole('processors', 2, 1, 64)
+  const outage = outageOf(args.text('outage'))
   const dataDir = await mkdtemp(join(tmpdir(), 'millrace-chaos-'))
   const since = performance.now()
   const log = (line: string) =>
@@ -55,7 +68,7 @@ const main = async (argv: string[]): Promise<number> => {
   const { signal } = interrupted
   let keep = true
   try {
-    const options = { seed, seconds, rate, gateways, processors, dataDir, env: process.env, signal, say, log }
+    const options = { seed, seconds, rate, gateways, processors, outage, dataDir, env: process.env, signal, say, log }
     const report = await runChaos(options)
     for (const problem of report.problems) log(problem)
     keep = args.has('keep') || report.problems.length > 0

@@ -11,7 +11,7 @@ import { drained, readSettled } from './evidence.ts'
 import { createFaults, type Faults } from './faults.ts'
 import { createHistory, type History } from './history.ts'
 import { type Load, type LoadCounts, startLoad } from './load.ts'
-import { planFaults } from './plan.ts'
+import { type ProcessKind, planFaults, planOutage } from './plan.ts'
 import type { ChaosReport } from './report.ts'
 import { problemsOf, reachVerdict, type Verdict, type VerdictSources } from './verdict.ts'
 import { watchPipeline } from './watch.ts'
@@ -23,6 +23,8 @@ export interface ChaosOptions {
   rate: number
   gateways: number
   processors: number
+  /** Instead of all faults: what stands still for the whole run but a few seconds. */
+  outage?: ProcessKind
   /** Of the product; kept. */
   dataDir: string
   env: NodeJS.ProcessEnv
@@ -86,7 +88,7 @@ const countsOf = ({ book, load, faults, history, dashboards, verdict }: Outcome)
 
 /** Runs the whole product under load while everything that can break breaks, then counts. */
 export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
-  const { seed, seconds, rate, dataDir, signal, say, log } = options
+  const { seed, seconds, rate, outage, dataDir, signal, say, log } = options
   await using arena = await startArena({ ...options, say: log })
   signal.throwIfAborted()
   const { product, views, proxy } = arena
@@ -112,7 +114,8 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   await using _load = { [Symbol.asyncDispose]: async () => load.abort() }
 
   say(`${seconds} s of faults; the log of the run is ${join(dataDir, 'chaos.log')}`)
-  await Promise.all([faults.run(planFaults(seed, seconds), signal), delay(seconds * 1_000, undefined, { signal })])
+  const plan = outage === undefined ? planFaults(seed, seconds) : planOutage(outage, seconds)
+  await Promise.all([faults.run(plan, signal), delay(seconds * 1_000, undefined, { signal })])
   say('the faults are over; all that was sent gets its verdicts')
   const allSettled = await load.end(LOAD_ENDS_MS)
   const allDefined = await changes.end(LOAD_ENDS_MS)

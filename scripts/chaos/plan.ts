@@ -117,3 +117,11 @@ export const planFaults = (seed: number, seconds: number): PlannedFault[] => {
   }
   return plan.filter(({ atMs }) => atMs < endMs).sort((a, b) => a.atMs - b.atMs)
 }
+
+/** Before and after an outage, milliseconds. */
+const AROUND_MS = 5_000
+
+/** One fault: a process stands still for the whole run but a few seconds at its ends. */
+export const planOutage = (process: ProcessKind, seconds: number): PlannedFault[] => [
+  { kind: 'stop', process, forMs: Math.max(0, seconds * 1_000 - 2 * AROUND_MS), atMs: AROUND_MS, place: 0 },
+]

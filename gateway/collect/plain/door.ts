@@ -1,3 +1,4 @@
+import type { Priority } from '#schema/builtin-schemas.ts'
 import { partitionOf, partitionOfAscii } from '#schema/hash.ts'
 import { EARLIEST_TIME_MS, FUTURE_LIMIT_MS } from '#schema/limits.ts'
 import { Texts } from '#schema/scan/texts.ts'
@@ -60,9 +61,9 @@ export const createPlainDoor = (
       ? partitionOfAscii(tenant, data, start, end, partitions)
       : partitionOf(tenant, data.toString('utf8', start, end), partitions)
 
-  const weightOf = (name: string, partition: number, start: number, end: number): number => {
+  const weightOf = (priority: Priority, partition: number, start: number, end: number): number => {
     // Texts are made of the keys only of those that may be shed.
-    if (shedding?.priorityOf(tenant, name) !== 'LOW') return 1
+    if (!shedding || priority !== 'LOW') return 1
     return shedding.shed.weightOf(tenant, partition, data.toString('utf8', start, end), 'LOW')
   }
 
@@ -77,9 +78,11 @@ export const createPlainDoor = (
     const key = keyOf(events, event)
     const [start, end] = [events.start(event, key), events.end(event, key)]
     const partition = partitionAt(start, end)
-    const weight = weightOf(name, partition, start, end)
+    const priority = shedding?.priorityOf(tenant, name) ?? 'NORMAL'
+    const weight = weightOf(priority, partition, start, end)
     if (weight === 0) return 'SHED'
     const server = { time, weight, schema: schema.version, enrichment: enrich(events, event) }
-    return frames.add({ partition, tenant, receivedAt, line: line.of(event, start, end, server), trace })
+    const isHigh = priority === 'HIGH'
+    return frames.add({ partition, tenant, receivedAt, line: line.of(event, start, end, server), trace, isHigh })
   }
 }
