@@ -33,14 +33,14 @@ export interface RateLimiterDependencies {
   gateway: string
   /** Milliseconds. */
   monotonic: () => number
-  /** A key was used for the first time in a while: the others should hear of it now rather than in half a second. */
-  onActive?: () => void
+  /** More is asked of a key than the others know: they should hear of it now rather than in half a second. */
+  onRise?: () => void
 }
 
 const UNITS = ['events', 'bytes'] as const
 /** A bucket is full again long before. */
 const IDLE_MS = 60_000
-/** Between two reports; one that comes sooner, because a key became active, begins no interval of its own. */
+/** Between two reports; one that comes sooner, because a key is asked for more, begins no interval of its own. */
 export const REPORT_MS = 500
 /** A client that is told to wait gets that far at least. */
 const LEAST_WAIT_MS = 50
@@ -57,6 +57,8 @@ interface KeyState {
   usedAt: number
   /** The others have heard that this gateway is asked for the key; before that it takes an equal part and no more. */
   isKnown: boolean
+  /** They have heard, or are about to, that it is asked for more than its share. */
+  isTold: boolean
   /** Of the peers, when the shares were reckoned. */
   version: number
 }
@@ -65,7 +67,7 @@ interface KeyState {
  * Limits of keys, shared by all gateways: each takes from a bucket of its own, filled at its share of the limit, and tells
  * the others what it was asked for. Nothing here waits for anybody.
  */
-export const createRateLimiter = ({ defaults, gateway, monotonic, onActive = () => {} }: RateLimiterDependencies) => {
+export const createRateLimiter = ({ defaults, gateway, monotonic, onRise = () => {} }: RateLimiterDependencies) => {
   const peers = createPeers(gateway)
   const states = new Map<string, KeyState>()
   let reportedAt = monotonic()
@@ -92,8 +94,8 @@ export const createRateLimiter = ({ defaults, gateway, monotonic, onActive = () 
       const limit = limits[index]
       return limit === 0 ? [] : [{ unit, limit, bucket: new TokenBucket(limit / part, now), demand: new Demand() }]
     })
-    onActive()
-    return { meters, usedAt: now, isKnown: false, version: peers.version() }
+    onRise()
+    return { meters, usedAt: now, isKnown: false, isTold: true, version: peers.version() }
   }
 
   const isCurrent = ({ meters }: KeyState, key: KeyRecord): boolean => {
@@ -131,6 +133,10 @@ export const createRateLimiter = ({ defaults, gateway, monotonic, onActive = () 
         bucket.take(granted * sizes[unit])
         waitMs = Math.max(waitMs, bucket.waitMs((events - granted) * sizes[unit], now))
       }
+      if (granted < events && !state.isTold) {
+        state.isTold = true
+        onRise()
+      }
       return { events: granted, retryAfterMs: granted === events ? 0 : Math.max(LEAST_WAIT_MS, Math.ceil(waitMs)) }
     },
     /** What is left of each limit of the key at this gateway; empty where it has none. */
@@ -139,18 +145,20 @@ export const createRateLimiter = ({ defaults, gateway, monotonic, onActive = () 
       const meters = stateOf(key, now)?.meters ?? []
       return meters.map(({ unit, limit, bucket }) => ({ unit, perSecond: limit, left: bucket.left(now) }))
     },
-    /** What this gateway is asked for. To be told every REPORT_MS, and when a key becomes active. */
+    /** What this gateway is asked for. To be told every REPORT_MS, and at each rise. */
     report(): UsageReport {
       const now = monotonic()
       const ms = now - reportedAt
       const isDue = ms >= REPORT_MS / 2
       const keys: UsageReport['keys'] = {}
       peers.expire(now)
-      for (const [id, { meters, usedAt, isKnown }] of states) {
+      for (const [id, state] of states) {
+        const { meters, usedAt, isKnown } = state
         if (now - usedAt > IDLE_MS) {
           states.delete(id)
           continue
         }
+        if (isDue) state.isTold = false
         const demands: [number, number] = [0, 0]
         for (const { unit, limit, demand } of meters) {
           const asked = isDue ? demand.close(ms) : demand.look(REPORT_MS)

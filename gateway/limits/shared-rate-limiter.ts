@@ -1,10 +1,10 @@
 import type { UsageExchange } from '../ports.ts'
 import { createRateLimiter, type RateLimiter, type RateLimiterDependencies, REPORT_MS } from './rate-limiter.ts'
 
-/** Keys that become active in this time are told of in one report. */
+/** Rises in this time are told of in one report. */
 const PROMPT_MS = 10
 
-interface SharedOptions extends Omit<RateLimiterDependencies, 'onActive'> {
+interface SharedOptions extends Omit<RateLimiterDependencies, 'onRise'> {
   exchange: UsageExchange
 }
 
@@ -19,10 +19,10 @@ export const createSharedRateLimiter = ({
     prompt = undefined
     exchange.publish(limiter.report())
   }
-  const onActive = (): void => {
+  const onRise = (): void => {
     prompt ??= setTimeout(publish, PROMPT_MS)
   }
-  const limiter = createRateLimiter({ ...options, onActive })
+  const limiter = createRateLimiter({ ...options, onRise })
   const deafen = exchange.onReport(limiter.hear)
   const timer = setInterval(publish, REPORT_MS)
   // The others make room at once.
