@@ -1,5 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import type { TestProduct } from '#infra/testing/product.ts'
 
 /** Events that have passed each stage behind the gateway since the processes began. */
 export interface Stages {
@@ -14,27 +13,28 @@ const COUNTERS: Record<keyof Stages, string> = {
   archived: 'millrace_archived_rows_total',
 }
 
-/** Ports of /metrics that processors and storage have told their logs. */
-const adminPorts = async (dataDir: string): Promise<number[]> => {
-  const folder = join(dataDir, 'logs')
-  const names = (await readdir(folder)).filter((name) => /^(processor|storage)(-\d+)?\.log$/.test(name))
-  const logs = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')))
-  return logs.flatMap((log) => {
-    const ports = [...log.matchAll(/"admin":(\d+)/g)].map(([, port]) => Number(port))
-    return ports.slice(-1)
-  })
-}
+/** A process that is too busy to answer in time says what it had said before. */
+const SCRAPE_MS = 2_000
 
 const sumOf = (text: string, counter: string): number =>
   [...text.matchAll(new RegExp(`^${counter}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))].reduce((sum, [, n]) => sum + Number(n), 0)
 
-/** Reads the counters of all processes; what is away counts nothing. */
-export const createStageReader = async (dataDir: string): Promise<() => Promise<Stages>> => {
-  const ports = await adminPorts(dataDir)
+const scrape = async (address: string): Promise<string> => {
+  const response = await fetch(new URL('/metrics', address), { signal: AbortSignal.timeout(SCRAPE_MS) })
+  return response.text()
+}
+
+/** Reads the counters of processors and storage. */
+export const createStageReader = ({ endpoints }: TestProduct): (() => Promise<Stages>) => {
+  const addresses = Object.entries(endpoints.admin).flatMap(([name, address]) =>
+    name.startsWith('gateway') ? [] : [address],
+  )
+  const texts = addresses.map(() => '')
+  const look = async (address: string, i: number): Promise<void> => {
+    texts[i] = await scrape(address).catch(() => texts[i])
+  }
   return async () => {
-    const texts = await Promise.all(
-      ports.map(async (port) => (await fetch(`http://127.0.0.1:${port}/metrics`)).text().catch(() => '')),
-    )
+    await Promise.all(addresses.map(look))
     const total = (stage: keyof Stages): number => texts.reduce((sum, text) => sum + sumOf(text, COUNTERS[stage]), 0)
     return { settled: total('settled'), stored: total('stored'), archived: total('archived') }
   }

@@ -111,7 +111,7 @@ export const runTrial = async (arena: Arena, options: TrialOptions, say: (line: 
     generator: load.pid,
     observer: process.pid,
   }))
-  const readStages = await createStageReader(product.dataDir)
+  const readStages = createStageReader(product)
   const dashboards = await openDashboards(product)
   const fromMs = Date.now()
   const startedAt = performance.now() + 1_000 * warmUpSeconds

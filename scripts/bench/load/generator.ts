@@ -187,7 +187,8 @@ export const createGenerator = (options: GeneratorOptions) => {
   const dispatch = (): void => {
     for (; due !== undefined && due <= elapsed(); due = nextDue()) queue.add(due)
     while (queue.size() > 0 && idle.length > 0) {
-      const link = idle.pop()!
+      // In turn: behind one address connections belong to several gateways.
+      const link = idle.shift()!
       if (link.isOpen()) send(link, queue.take()!)
     }
   }
