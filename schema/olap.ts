@@ -1,7 +1,7 @@
 import type { AggregateRow, SessionRow } from './checkpoint.ts'
 import type { EventLine } from './event.ts'
 import type { Marker } from './frame.ts'
-import type { Condition, MetricDefinition } from './metric.ts'
+import type { Condition, MeasureKind, MetricDefinition } from './metric.ts'
 
 /** What became durable in the OLAP store: per partition the last checkpoint whose rows it holds (0: none). */
 export type Positions = number[]
@@ -19,6 +19,8 @@ export interface AggregatesQuery {
   size: number
   from: number
   to: number
+  /** Of this version of the metric, where it is known: a store need not look for what other measures keep. */
+  measure?: MeasureKind
 }
 
 /** Session windows of one gap of one metric. Times and durations in milliseconds. */

@@ -46,7 +46,7 @@ export const createStoredWindows = ({ olap, clock }: { olap: OlapReader; clock: 
     const known = underWay.get(key)
     if (known) return known
     const answer = olap
-      .aggregates({ tenant, metric, version, size, from, to })
+      .aggregates({ tenant, metric, version, size, from, to, measure: operation.measure.kind })
       .then(({ rows, positions }) => ({ slices: toSlices(rows), positions }))
       .finally(() => underWay.delete(key))
     underWay.set(key, answer)

@@ -1,5 +1,6 @@
 import { DuckDBListValue, type DuckDBStructValue } from '@duckdb/node-api'
 import { type MeasureJson, stateFromJson, stateToJson } from '#schema/measures.ts'
+import type { MeasureKind } from '#schema/metric.ts'
 
 interface MeasureColumn {
   /** In tables. */
@@ -60,7 +61,25 @@ const COLUMNS: Record<keyof MeasureJson, MeasureColumn> = {
   error: { type: 'DOUBLE', empty: '0', isNewer: true, merged: 'coalesce(fsum(error), 0)' },
 }
 
-const FIELDS = Object.keys(COLUMNS) as (keyof MeasureJson)[]
+type Field = keyof MeasureJson
+
+const FIELDS = Object.keys(COLUMNS) as Field[]
+
+const COUNTED: readonly Field[] = ['n', 'shed']
+/** What a measure of a kind keeps; the other columns of its rows are empty. */
+const KEPT: Record<MeasureKind, readonly Field[]> = {
+  COUNT: COUNTED,
+  SUM: [...COUNTED, 'sum', 'comp'],
+  AVG: [...COUNTED, 'sum', 'comp'],
+  MIN: [...COUNTED, 'min', 'max'],
+  MAX: [...COUNTED, 'min', 'max'],
+  UNIQUES: [...COUNTED, 'members', 'registers'],
+  QUANTILES: [...COUNTED, 'min', 'max', 'buckets'],
+  TOPK: [...COUNTED, 'items', 'error'],
+}
+/** Columns in which a measure of this kind has something; without a kind all of them. */
+export const fieldsOf = (kind: MeasureKind | undefined): readonly Field[] => (kind ? KEPT[kind] : FIELDS)
+
 const each = (text: (field: keyof MeasureJson, column: MeasureColumn) => string): string =>
   FIELDS.map((field) => text(field, COLUMNS[field])).join(', ')
 
@@ -88,7 +107,7 @@ export const MEASURE_FROM_JSON = each((field, { empty, json }) => {
 
 /** By column: how groups of rows merge. Lists of changes stand one behind the other. */
 export const MERGED_MEASURE = Object.fromEntries(FIELDS.map((field) => [field, COLUMNS[field].merged])) as Record<
-  keyof MeasureJson,
+  Field,
   string
 >
 
@@ -102,7 +121,9 @@ export const shortened = (table: string): string[] => [
 ]
 
 /** Of SELECT: columns for measureJson. Integers as doubles: exact up to 2^53, and no bigint in JavaScript. */
-export const MEASURE_VALUES = each((field, { type }) => `"${field}"::${type.replace('BIGINT', 'DOUBLE')}`)
+export const measureValues = (fields: readonly Field[]): string =>
+  fields.map((field) => `"${field}"::${COLUMNS[field].type.replace('BIGINT', 'DOUBLE')}`).join(', ')
+export const MEASURE_VALUES = measureValues(FIELDS)
 
 const isEmpty = (field: keyof MeasureJson, value: unknown): boolean =>
   value === null || (value === 0 && COLUMNS[field].empty === '0')
@@ -115,10 +136,15 @@ const toJson = (value: unknown): unknown => {
   )
 }
 
-/** From the values of MEASURE_VALUES, in their order. Lists of changes become what they add up to. */
-export const measureJson = (values: readonly unknown[]): MeasureJson => {
-  const present = FIELDS.map((field, i) => [field, values[i]] as const).filter(
-    ([field, value]) => !isEmpty(field, value),
-  )
-  return stateToJson(stateFromJson(Object.fromEntries(present.map(([field, value]) => [field, toJson(value)]))))
+/** From the values of these fields, in their order. Lists of changes become what they add up to. */
+export const measureJson = (values: readonly unknown[], fields: readonly Field[] = FIELDS): MeasureJson => {
+  const json: Partial<Record<Field, unknown>> = {}
+  let isCount = true
+  for (const [i, field] of fields.entries()) {
+    if (isEmpty(field, values[i])) continue
+    json[field] = toJson(values[i])
+    isCount &&= COUNTED.includes(field)
+  }
+  // Counts add up to themselves.
+  return isCount ? (json as MeasureJson) : stateToJson(stateFromJson(json as MeasureJson))
 }

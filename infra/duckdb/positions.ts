@@ -1,10 +1,11 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { type OlapPart, OutOfSequence } from '#processors/ports.ts'
 import type { Positions } from '#schema/olap.ts'
+import { runPrepared } from './prepared.ts'
 
 /** By partition: the last checkpoint that is stored. */
 export const readPositions = async (connection: DuckDBConnection): Promise<Positions> => {
-  const reader = await connection.runAndReadAll('SELECT checkpoint::DOUBLE FROM positions ORDER BY "partition"')
+  const reader = await runPrepared(connection, 'SELECT checkpoint::DOUBLE FROM positions ORDER BY "partition"')
   return reader.getColumnsJS()[0] as Positions
 }
 

@@ -35,7 +35,7 @@ const send = async (nats: Nats, to: string, answer: OlapAnswer): Promise<void> =
 }
 
 /** Answers questions to the store over NATS. */
-export const serveOlap = (nats: Nats, { olap, logger, maxRequests = 64 }: OlapServerOptions) => {
+export const serveOlap = (nats: Nats, { olap, logger, maxRequests = 1_000 }: OlapServerOptions) => {
   const underWay = new Set<Promise<void>>()
 
   const answer = async (message: Msg): Promise<OlapAnswer> => {

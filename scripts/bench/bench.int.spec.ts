@@ -128,6 +128,15 @@ it('measures what reading a metric costs the gateway', () => {
   for (const { cpuUs } of [equal, distinct]) expect(cpuUs).toBeGreaterThan(0)
 })
 
+it('measures range queries to the store while events are stored', () => {
+  const { code, stdout, stderr } = run('ranges', '--askers=4', '--seconds=1', '--minutes=200', '--rate=50')
+  expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('range queries') })
+  const { answers, refused, p95Ms } = JSON.parse(stdout)
+  expect(refused).toBe(0)
+  expect(answers).toBeGreaterThan(0)
+  expect(p95Ms).toBeGreaterThan(0)
+})
+
 it('says what there is to measure, and refuses what there is not', () => {
   expect(run('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('event-status: ') })
   expect(run('nothing')).toMatchObject({ code: 2, stderr: expect.stringContaining('event-status') })

@@ -10,7 +10,7 @@ import { ensureDeployment } from '#infra/nats/setup.ts'
 import { startTestNats } from '#infra/testing/nats.ts'
 
 const COMPOSE = fileURLToPath(new URL('../../../infra/compose/', import.meta.url))
-const PARTITIONS = 8
+export const PARTITIONS = 8
 
 export type Part = 'gateway' | 'processor' | 'storage'
 
@@ -19,12 +19,15 @@ export interface RigOptions {
   parts: readonly Part[]
   /** Folder of CPU profiles, written when the processes end. */
   profile?: string
+  /** Folder of the data, which is removed at the end; a fresh one by default. */
+  folder?: string
 }
 
 /** The product's own processes on a nats-server of their own, without a supervisor. */
 export interface Rig extends AsyncDisposable {
   /** Of the gateway's HTTP server, and of its gRPC server. */
   port: number
+  natsUrl: string
   grpcPort: number
   keys: Keys
   /** Processes by their name. */
@@ -39,16 +42,23 @@ const portsOf = async (child: ChildProcess, name: Part): Promise<Record<string, 
 }
 
 /** Starts what was asked for; resolves when each has said that it is ready. Dispose ends all and removes their data. */
-export const startRig = async ({ parts, profile }: RigOptions): Promise<Rig> => {
+export const startRig = async ({ parts, profile, folder: given }: RigOptions): Promise<Rig> => {
   await using stack = new AsyncDisposableStack()
-  const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
+  const folder = given ?? (await mkdtemp(join(tmpdir(), 'millrace-bench-')))
   stack.defer(() => rm(folder, { recursive: true, force: true }))
   const server = stack.use(await startTestNats())
   const nats = await connectNats(server.url, 'bench')
   await ensureDeployment(nats, { partitions: PARTITIONS })
   const keys = await ensureKeys(nats, folder)
   await nats.close()
-  const rig = { port: 0, grpcPort: 0, keys, pids: { gateway: 0, processor: 0, storage: 0 }, natsPid: server.pid }
+  const rig = {
+    port: 0,
+    natsUrl: server.url,
+    grpcPort: 0,
+    keys,
+    pids: { gateway: 0, processor: 0, storage: 0 },
+    natsPid: server.pid,
+  }
   for (const part of parts) {
     const address = [`--nats-url=${server.url}`, `--nats-monitor-url=${server.monitorUrl}`]
     const flags = [...address, `--partitions=${PARTITIONS}`, `--data=${folder}`, '--log-level=warn']
