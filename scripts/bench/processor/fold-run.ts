@@ -1,4 +1,5 @@
 import { buildBatch } from '#processors/runtime/batch.ts'
+import { checkpointInterval } from '#processors/runtime/pace.ts'
 import { PartitionFold } from '#processors/windows/fold.ts'
 import { type Head, STATE_FORMAT } from '#schema/checkpoint.ts'
 import type { MetricDefinition } from '#schema/metric.ts'
@@ -29,6 +30,8 @@ export interface Partition {
   fold: PartitionFold
   frames: Frames
   head: Head
+  /** What its last checkpoint took to make, milliseconds. */
+  builtMs: number
 }
 
 const openPartition = (frames: Frames, partition: number, metrics: readonly MetricDefinition[]): Partition => {
@@ -37,15 +40,22 @@ const openPartition = (frames: Frames, partition: number, metrics: readonly Metr
     fold.apply({ ...frame, sequence: fold.sequence + 1 })
   }
   const nothing = { checkpoint: 0, sequence: 0, manifest: [], marks: [] }
-  return { fold, frames, head: { format: STATE_FORMAT, partition, epoch: 1, owner: 'bench', nonce: '', ...nothing } }
+  return {
+    fold,
+    frames,
+    builtMs: 0,
+    head: { format: STATE_FORMAT, partition, epoch: 1, owner: 'bench', nonce: '', ...nothing },
+  }
 }
 
 /** Seals and encodes what the next checkpoint writes, as the owner of the partition does. */
 const checkpoint = (partition: Partition, now: number): { rows: number; bytes: number } => {
   const { fold, head } = partition
+  const startedAt = performance.now()
   const sealed = fold.seal(head.checkpoint + 1, now)
   const batch = buildBatch(sealed, head, { nonce: '', manifest: [], marks: [] }, now)
   partition.head = batch.head
+  partition.builtMs = performance.now() - startedAt
   const bytes = [...(batch.segment?.chunks ?? []), ...batch.aggregates.map(({ data }) => data)]
   return { rows: sealed.rows.length, bytes: bytes.reduce((sum, { length }) => sum + length, 0) }
 }
@@ -64,13 +74,18 @@ export interface FoldOptions {
   preload?: number
 }
 
-/** Bounds of the owner of a partition (processors/runtime/owner.ts) and its checkpoints a second, at the goal's rate. */
+/** A bound of the owner of a partition (processors/runtime/owner.ts), and its default. */
 const MOST_PENDING_EVENTS = 20_000
-const EVENTS_BETWEEN_CHECKPOINTS = 400_000 * 0.15
+const CHECKPOINT_MS = 150
+/** Of all partitions: the goal. */
+const EVENTS_PER_MS = 400
 
-/** After how many events of its own a partition seals: every 150 ms at 400,000 events/s, but within the owner's bound. */
-export const eventsOfCheckpoint = (partitions: number): number =>
-  Math.round(Math.min(MOST_PENDING_EVENTS, EVENTS_BETWEEN_CHECKPOINTS / partitions))
+/**
+ * After how many events of its own a partition seals: as often as its owner would at the goal's rate, which depends on
+ * what the last checkpoint took to make.
+ */
+const eventsOfCheckpoint = (partitions: number, builtMs: number): number =>
+  Math.min(MOST_PENDING_EVENTS, (EVENTS_PER_MS * checkpointInterval(CHECKPOINT_MS, builtMs)) / partitions)
 
 /** Opens a fold for each log; what this costs is no part of folding. */
 export const openPartitions = (logs: readonly Frames[], { metrics, preload = 0 }: FoldOptions): Partition[] =>
@@ -80,11 +95,16 @@ export const openPartitions = (logs: readonly Frames[], { metrics, preload = 0 }
     return partition
   })
 
-/**
- * Folds the logs, a frame of each in turn, as one processor does that owns all of them. A partition seals after
- * `checkpointEvents` events of its own; 0: never.
- */
-export const foldAll = (partitions: readonly Partition[], checkpointEvents: number): FoldRun => {
+/** When a partition seals: never, after so many events of its own, or as its owner would. */
+export type Checkpoints = 'none' | 'owner' | number
+
+/** Folds the logs, a frame of each in turn, as one processor does that owns all of them. */
+export const foldAll = (partitions: readonly Partition[], checkpoints: Checkpoints): FoldRun => {
+  const isDue = ({ fold, builtMs }: Partition): boolean => {
+    if (checkpoints === 'none') return false
+    const events = checkpoints === 'owner' ? eventsOfCheckpoint(partitions.length, builtMs) : checkpoints
+    return fold.pendingEvents >= events
+  }
   const run: FoldRun = { events: 0, rows: 0, bytes: 0, checkpoints: 0, folds: partitions.map(({ fold }) => fold) }
   const seal = (partition: Partition, now: number): void => {
     run.events += partition.fold.pendingEvents
@@ -99,11 +119,11 @@ export const foldAll = (partitions: readonly Partition[], checkpointEvents: numb
       const frame = partition.frames[i]
       if (!frame) continue
       partition.fold.apply({ ...frame, sequence: partition.fold.sequence + 1 })
-      if (checkpointEvents > 0 && partition.fold.pendingEvents >= checkpointEvents) seal(partition, frame.storedAt)
+      if (isDue(partition)) seal(partition, frame.storedAt)
     }
   }
   for (const partition of partitions) {
-    if (checkpointEvents > 0) seal(partition, 0)
+    if (checkpoints !== 'none') seal(partition, 0)
     else run.events += partition.fold.pendingEvents
   }
   return run

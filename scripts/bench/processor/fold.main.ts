@@ -1,5 +1,5 @@
 import type { FoldAnswer, FoldQuestion } from './fold-process.ts'
-import { eventsOfCheckpoint, foldAll, openPartitions, parseAll, type Stage } from './fold-run.ts'
+import { foldAll, openPartitions, parseAll, type Stage } from './fold-run.ts'
 import { type Frames, readFrames } from './frames.ts'
 import { countSeries } from './preload.ts'
 
@@ -13,13 +13,13 @@ const cpuOf = <T>(call: () => T): { us: number; result: T } => {
 }
 
 const runStage = (logs: readonly Frames[], stage: Stage, question: FoldQuestion) => {
-  const { metrics, preload, checkpointEvents = eventsOfCheckpoint(logs.length) } = question
+  const { metrics, preload, checkpointEvents = 'owner' } = question
   if (stage === 'parse') {
     const { us, result } = cpuOf(() => parseAll(logs))
     return { us, events: result }
   }
   const partitions = openPartitions(logs, { metrics: stage === 'duplicates' ? [] : metrics, preload })
-  const { us, result } = cpuOf(() => foldAll(partitions, stage === 'checkpoint' ? checkpointEvents : 0))
+  const { us, result } = cpuOf(() => foldAll(partitions, stage === 'checkpoint' ? checkpointEvents : 'none'))
   const { folds, ...run } = result
   return { us, ...run, series: countSeries(folds) }
 }
