@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { createClient } from 'graphql-ws'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { createAdmission } from '#gateway/collect/admission.ts'
 import { readGraphqlBody } from '#gateway/http/graphql-body.ts'
 import { liveClock, row, sessionRow, TENANT } from '#gateway/live/testing.ts'
 import { MillraceError } from '#schema/errors.ts'
@@ -185,6 +186,21 @@ async function* eventsOf(response: Response): AsyncGenerator<Update> {
     }
   }
 }
+
+test('a mutation over a socket is refused while there is no room for it, and holds nothing afterwards', async () => {
+  const { ws, services, collected } = await setUp()
+  const admission = createAdmission({ limitBytes: 10_000, highBytes: 0 })
+  services.admission = admission
+  const rest = admission.open()
+  rest.grow(9_990)
+  const query = 'mutation { trackBatch(events: [{ id: "a", name: "x" }]) { accepted } }'
+  const ask = async () => (await connect(ws, 'Bearer write').iterate({ query }).next()).value
+  expect((await ask()).errors).toMatchObject([{ extensions: { code: 'OVERLOADED', retryable: true } }])
+  expect(collected).toEqual([])
+  rest.release()
+  expect((await ask()).data).toEqual({ trackBatch: { accepted: 1 } })
+  expect(admission.usedBytes()).toBe(0)
+})
 
 test('over SSE a subscriber gets the same, and leaving ends the subscription', async () => {
   const { url, checkpoints, services } = await setUp()

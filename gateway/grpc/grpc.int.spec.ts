@@ -14,6 +14,7 @@ import { Registry } from 'prom-client'
 import { expect, onTestFinished, test } from 'vitest'
 import { BUILTIN_SCHEMAS } from '#schema/builtin-schemas.ts'
 import { createAuthenticator } from '../auth.ts'
+import { type Admission, createAdmission } from '../collect/admission.ts'
 import { createCollector } from '../collect/collector.ts'
 import { createCollectMetrics } from '../collect/metrics.ts'
 import { createSchemaCheck } from '../collect/schema-check.ts'
@@ -51,7 +52,7 @@ const withKey = (secret: string): Metadata => {
   return metadata
 }
 
-const setUp = async (answer?: (frame: OutgoingFrame) => Promise<void>, deadlineMs?: number) => {
+const setUp = async (answer?: (frame: OutgoingFrame) => Promise<void>, deadlineMs?: number, admission?: Admission) => {
   const memory = createMemoryLog(answer)
   const collector = createCollector({
     log: memory.log,
@@ -76,6 +77,7 @@ const setUp = async (answer?: (frame: OutgoingFrame) => Promise<void>, deadlineM
     },
     authenticate: createAuthenticator(createMemoryKeys({ writer: 'WRITE', reader: 'READ' })),
     onError: (error) => unexpected.push(error),
+    admission,
   })
   const port = await server.listen({ port: 0, host: '127.0.0.1' })
   onTestFinished(() => server.close(0))
@@ -247,4 +249,18 @@ test('the health service says that it serves', async () => {
   const check = (service: string) => new Promise((resolve) => client.check({ service }, (_, reply) => resolve(reply)))
   expect(await check('')).toEqual({ status: 'SERVING' })
   expect(await check('millrace.v1.Collector')).toEqual({ status: 'SERVING' })
+})
+
+test('a request for which there is no room among the bytes in flight is refused with a time, and gives back what it held', async () => {
+  const admission = createAdmission({ limitBytes: 10_000, highBytes: 0 })
+  const { track } = await setUp(undefined, undefined, admission)
+  const large: TrackRequest = { events: [{ id: 'large', name: 'x', userId: 'x'.repeat(200), sessionId: 's' }] }
+  const rest = admission.open()
+  rest.grow(9_900)
+  const refused = (await track(large).catch((error) => error)) as ServiceError
+  expect([refused.code, refused.metadata.get('millrace-code')]).toEqual([status.RESOURCE_EXHAUSTED, ['OVERLOADED']])
+  expect(refused.metadata.get('grpc-retry-pushback-ms')).toEqual(['10000'])
+  rest.release()
+  expect(await track(large)).toMatchObject({ accepted: 1 })
+  expect(admission.usedBytes()).toBe(0)
 })

@@ -20,6 +20,8 @@ interface ChildrenDependencies {
   mains: Mains
   /** One line for the person at the terminal. */
   say: (line: string) => void
+  /** Whether processes of this system can share a port; asked of the system where it is not given. */
+  canShare?: (host: string) => Promise<boolean>
 }
 
 /** Where children are kept running. */
@@ -104,11 +106,14 @@ type StartChild = ReturnType<typeof createStarter>
  * All gateways at one address, each with a further one of its own. Where the system shares no port each further gateway
  * takes the next free one instead.
  */
-const startGateways = async ({ config, say }: ChildrenDependencies, start: StartChild): Promise<Child[]> => {
+const startGateways = async (
+  { config, say, canShare = canSharePorts }: ChildrenDependencies,
+  start: StartChild,
+): Promise<Child[]> => {
   const { gateways, host } = config
   const further = Array.from({ length: gateways - 1 }, (_, i) => i + 1)
   if (gateways === 1) return [await start(0, 'gateway', 0)]
-  if (!(await canSharePorts(host))) {
+  if (!(await canShare(host))) {
     say('this system shares no port between processes: each further gateway takes the next free one')
     return Promise.all([0, ...further].map((index) => start(0, 'gateway', index)))
   }

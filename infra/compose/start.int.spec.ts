@@ -4,16 +4,23 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test, vi } from 'vitest'
 import { loadConfig } from '#infra/config.ts'
-import { isRunning } from '#infra/nats/process.ts'
+import { commandOf, isRunning } from '#infra/nats/process.ts'
 import { startProduct } from './start.ts'
 
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}.ts`, import.meta.url))
 const SERVES = fixture('serves')
 
 /** A start in a folder of its own, of which one kind of child is a fixture that does not behave. */
-const startWith = async (mains: { gateway?: string; storage?: string }) => {
+const startWith = async (mains: { gateway?: string; storage?: string }, { gateways = 1, canShare = true } = {}) => {
   const data = await mkdtemp(join(tmpdir(), 'millrace-compose-'))
-  const flags = ['--port=0', '--grpc-port=0', '--nats-port=0', '--partitions=1', '--gateways=1', '--processors=1']
+  const flags = [
+    '--port=0',
+    '--grpc-port=0',
+    '--nats-port=0',
+    '--partitions=1',
+    `--gateways=${gateways}`,
+    '--processors=1',
+  ]
   const config = loadConfig([`--data=${data}`, ...flags], {})
   const said: string[] = []
   const started = startProduct({
@@ -21,6 +28,7 @@ const startWith = async (mains: { gateway?: string; storage?: string }) => {
     mains: { gateway: SERVES, processor: SERVES, storage: SERVES, kafka: SERVES, demo: SERVES, ...mains },
     env: process.env,
     say: (line) => said.push(line),
+    canShare: async () => canShare,
   })
   const failure = started.ready.then(
     () => 'it became ready',
@@ -32,7 +40,8 @@ const startWith = async (mains: { gateway?: string; storage?: string }) => {
     await started.stop()
     await rm(data, { recursive: true, force: true })
   }
-  return { started, failure, said, pids, [Symbol.asyncDispose]: dispose }
+  const commands = async (name: string) => commandOf((await pids())[name])
+  return { started, failure, said, pids, commands, [Symbol.asyncDispose]: dispose }
 }
 
 test('a stop while a child is still starting ends everything', async () => {
@@ -57,4 +66,24 @@ test('kill ends all at once', async () => {
   it.started.kill()
   await expect.poll(() => pids.filter(isRunning), { timeout: 10_000 }).toEqual([])
   expect(it.said).toEqual([])
+})
+
+test('where the system shares no port each gateway has one of its own, and the terminal says so', async () => {
+  await using it = await startWith({}, { gateways: 2, canShare: false })
+  expect(await it.failure).toBe('it became ready')
+  expect(it.said).toEqual([
+    'this system shares no port between processes: each further gateway takes the next free one',
+  ])
+  const { commands } = it
+  expect(await commands('gateway')).toContain('--share-port=false')
+  expect(await commands('gateway-2')).toContain('--share-port=false')
+})
+
+test('gateways that share their ports are told so, and the others the ports of the first', async () => {
+  await using it = await startWith({}, { gateways: 2 })
+  expect(await it.failure).toBe('it became ready')
+  expect(it.said).toEqual([])
+  // The fixture says that it listens on port 1.
+  for (const name of ['gateway', 'gateway-2']) expect(await it.commands(name)).toContain('--share-port=true')
+  expect(await it.commands('gateway-2')).toContain('--port=1')
 })

@@ -22,6 +22,8 @@ export interface StartDependencies {
   env: NodeJS.ProcessEnv
   /** One line for the person at the terminal. */
   say: (line: string) => void
+  /** Whether processes of this system can share a port; asked of the system where it is not given. */
+  canShare?: (host: string) => Promise<boolean>
 }
 
 /** What a start leads to. */
