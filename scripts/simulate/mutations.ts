@@ -183,5 +183,21 @@ export const MUTATIONS: readonly Mutation[] = [
       },
     ],
   },
+  {
+    guard: 'sessions are shed by their hash alone',
+    why: 'what one gateway has shed for good another one would take, or the same one a moment later',
+    edits: [
+      {
+        file: 'gateway/shedding/shed.ts',
+        find: 'hash128(`${tenant}\\u0000${key}`, seed, hash)',
+        replace: 'hash128(`${tenant} ${key} ${Date.now()}`, seed, hash)',
+      },
+    ],
+  },
+  {
+    guard: 'weight of a session that is counted',
+    why: 'sessions that were shed would be missing in metrics on the end of sessions',
+    edits: [{ file: 'processors/windows/session-metrics.ts', find: 'sign * line.weight', replace: 'sign' }],
+  },
 ]
 // biome-ignore-end lint/suspicious/noTemplateCurlyInString: these are texts of the source

@@ -36,8 +36,12 @@ export const counts = ({ event, where }: MetricDefinition, line: EventLine): boo
 export const dimsOf = ({ dimensions }: Pick<MetricDefinition, 'dimensions'>, line: EventLine): (string | null)[] =>
   dimensions.map((field) => dimension(read(line, field)))
 
-export const measuredOf = ({ measure: { field } }: MetricDefinition, line: EventLine): unknown =>
+const measuredOf = ({ measure: { field } }: MetricDefinition, line: EventLine): unknown =>
   field === undefined ? 1 : read(line, field)
+
+/** What an event stands for: its value as often as its weight says, which is whole here. */
+export const valuesOf = (definition: MetricDefinition, line: EventLine): unknown[] =>
+  Array.from({ length: line.weight }, () => measuredOf(definition, line))
 
 /** Adds an event to the slices of a metric that counts it. */
 export const addTo = (
@@ -57,6 +61,6 @@ export const addTo = (
     totals.set(key, total)
     total.events++
     if (watermark >= start + size) total.corrections++
-    total.values.push(measuredOf(definition, line))
+    total.values.push(...valuesOf(definition, line))
   }
 }

@@ -1,7 +1,7 @@
 import { type DefinitionState, SESSIONS } from '#schema/checkpoint.ts'
 import { type EventLine, SESSION_END } from '#schema/event.ts'
 import { type MeasureSpec, type MetricDefinition, sessionGaps } from '#schema/metric.ts'
-import { addTo, dimsOf, measuredOf } from './lines.ts'
+import { addTo, dimsOf, valuesOf } from './lines.ts'
 import type { Model, SessionTotal } from './model.ts'
 import { createSessionModel, type ModelSession, type SessionModel } from './session-model.ts'
 
@@ -57,7 +57,7 @@ export const createSessionWindows = (model: Pick<Model, 'sessions' | 'totals'>) 
       for (const session of sessions.all()) {
         for (const line of session.lines) {
           const total = add(session, line, dimsOf(definition, line))
-          total.values.push(measuredOf(definition, line))
+          total.values.push(...valuesOf(definition, line))
         }
       }
       model.sessions.push(...rows.values())
@@ -78,7 +78,7 @@ export const createSessionWindows = (model: Pick<Model, 'sessions' | 'totals'>) 
     const add = tell({ metric: SESSIONS, version: since }, { kind: 'COUNT' }, sessions, rows)
     for (const session of sessions.all()) {
       const dims = dimsOf({ dimensions: FIRST }, session.lines[0])
-      for (const line of session.lines) add(session, line, dims).values.push(1)
+      for (const line of session.lines) add(session, line, dims).values.push(...Array(line.weight).fill(1))
     }
     model.sessions.push(...rows.values())
   }

@@ -15,6 +15,7 @@ import { expectedSessions, newestSessions } from './sessions.ts'
 import { expectedValue, foundValue, UNKNOWN } from './values.ts'
 
 const identity = ({ source, e }: EventLine): string => identityOf(source, e)
+const keyOf = (text: string): string => JSON.parse(text)[2]
 const placeOf = ({ partition, sequence, index }: { partition: number; sequence: number; index: number }): string =>
   `${partition}/${sequence}/${index}`
 
@@ -147,6 +148,18 @@ const checkDashboard = async (
   if (points.size !== new Set([...points.values()].map(pointKey)).size) fail(`${name} has a point twice`)
 }
 
+/** Sessions are shed or kept as a whole, at whatever gateway an event came and however often. */
+const checkShed = (world: World, model: Model, { shed }: Sent, fail: (what: string) => void): void => {
+  const inLog = [...model.counted, ...model.late].map(({ line }) => line)
+  const both = inLog.filter((line) => shed.has(identity(line)))
+  if (both.length > 0) fail(`${both.length} events were shed and are in the log, such as ${identity(both[0])}`)
+  const keys = new Set([...shed].map((text) => keyOf(text)))
+  const torn = inLog.find(({ key }) => keys.has(key))
+  if (torn) fail(`session ${torn.key} was shed and is in the log`)
+  const wrong = inLog.find(({ weight }) => weight !== 1 / world.share)
+  if (wrong) fail(`${identity(wrong)} stands for ${wrong.weight} events at a share of ${world.share}`)
+}
+
 /** What every store and every reader has, against what must come out. */
 export const checkStores = async (
   world: World,
@@ -168,5 +181,6 @@ export const checkStores = async (
   const known = new Set([...model.counted, ...model.late].map(({ line }) => identity(line)))
   const lost = [...sent.acknowledged].filter((one) => !known.has(one))
   if (lost.length > 0) fail(`${lost.length} acknowledged events are lost, such as ${lost[0]}`)
+  checkShed(world, model, sent, fail)
   for (const dashboard of dashboards) await checkDashboard(world, cluster, model, dashboard, fail)
 }

@@ -53,6 +53,8 @@ const makeEvent = (world: World, name: string, number: number): ClientEvent => {
 export interface Sent {
   /** Identities that somebody was told to be on disk. */
   acknowledged: Set<string>
+  /** Identities that somebody was told to be shed. */
+  shed: Set<string>
   /** Batches that were sent again. */
   retries: number
 }
@@ -87,6 +89,7 @@ const runClient = async (world: World, cluster: Cluster, name: string, sent: Sen
         const verdicts = await post(left)
         for (const { index, status } of verdicts) {
           if (status === 'ACCEPTED') sent.acknowledged.add(identityOf(source, left[index]))
+          if (status === 'SHED') sent.shed.add(identityOf(source, left[index]))
         }
         left = verdicts.filter(({ retryable }) => retryable).map(({ index }) => left[index])
       } catch {
@@ -107,7 +110,7 @@ const runClient = async (world: World, cluster: Cluster, name: string, sent: Sen
 
 /** Several apps at once; resolves when all have sent everything. */
 export const runClients = async (world: World, cluster: Cluster): Promise<Sent> => {
-  const sent: Sent = { acknowledged: new Set(), retries: 0 }
+  const sent: Sent = { acknowledged: new Set(), shed: new Set(), retries: 0 }
   const names = Array.from({ length: world.random.whole(1, 4) }, (_, i) => `app${i}`)
   await Promise.all(names.map((name) => runClient(world, cluster, name, sent)))
   return sent

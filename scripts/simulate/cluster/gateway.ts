@@ -6,12 +6,13 @@ import { createLiveView } from '#gateway/live/live-view.ts'
 import { createMetricReader } from '#gateway/live/metric-reader.ts'
 import { createMetricAdmin } from '#gateway/metrics/metric-admin.ts'
 import type { OlapReader } from '#gateway/ports.ts'
+import { createShed } from '#gateway/shedding/shed.ts'
 import { createLogWriter } from '#infra/nats/log.ts'
 import { createMetricStore } from '#infra/nats/metrics.ts'
 import { createCheckpointFeed } from '#infra/nats/outputs.ts'
 import { createReports } from '#infra/nats/reports.ts'
 import { askProcess } from './rpc.ts'
-import { DEPLOYMENT_ID, HORIZON_MS } from './settings.ts'
+import { DEPLOYMENT_ID, HORIZON_MS, SEED, TENANT } from './settings.ts'
 import type { Member } from './supervise.ts'
 import type { Spawned, World } from './world.ts'
 
@@ -41,6 +42,31 @@ const createReader = (world: World): OlapReader => {
   }
 }
 
+/** The same share all the time, so that a session has one weight. */
+const createShedding = ({ partitions, share }: World) => {
+  const tenants = share < 1 ? [{ tenant: TENANT, share, since: 0, reason: '' }] : []
+  const decisions = Array.from({ length: partitions }, (_, partition) => ({
+    partition,
+    owner: '',
+    epoch: 1,
+    tenants,
+    at: 0,
+  }))
+  const shed = createShed({
+    decisions: { decisions: () => decisions, onDecision: () => () => undefined },
+    reports: {
+      partitions: () => [],
+      refused: () => undefined,
+      storage: () => undefined,
+      onReport: () => () => undefined,
+    },
+    partitions,
+    seed: SEED,
+    monotonic: () => 0,
+  })
+  return { shed, priorityOf: () => 'LOW' as const }
+}
+
 export interface Gateway extends Member {
   /** What it offers to its users, from the moment on when it serves. */
   services: Promise<Awaited<ReturnType<typeof compose>>>
@@ -59,6 +85,7 @@ const compose = async (world: World, name: string, { broker, logger }: Spawned) 
     metrics: createCollectMetrics(new Registry()),
     intake: { note: () => undefined },
     checkSchema: createSchemaCheck([]),
+    shedding: createShedding(world),
     partitions,
     processId: name,
   })

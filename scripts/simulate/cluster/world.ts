@@ -24,6 +24,8 @@ export interface Spawned {
 /** Everything there is in one simulation: time, chance, the server, the disk, and the processes. */
 export interface World {
   readonly partitions: number
+  /** Share of the sessions that gateways keep; all events are LOW. */
+  readonly share: number
   readonly scheduler: Scheduler
   readonly random: Random
   readonly server: SimServer
@@ -47,6 +49,9 @@ const isOwnFence = (name: string, message: string): boolean => {
 
 const ignore = (): void => undefined
 
+/** In every fourth simulation events are shed. */
+const shareOf = (seed: number): number => createRandom(seed, 2).pick([1, 1, 1, 1, 1, 1, 1 / 2, 1 / 4])
+
 export const createWorld = (seed: number, say: Say = ignore): World => {
   const random = createRandom(seed, 1)
   const scheduler = createScheduler()
@@ -64,6 +69,7 @@ export const createWorld = (seed: number, say: Say = ignore): World => {
   }
   return {
     partitions,
+    share: shareOf(seed),
     scheduler,
     random,
     server,
