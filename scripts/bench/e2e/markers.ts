@@ -18,7 +18,8 @@ const TENANT = 'main'
 const LINKS = 64
 const LONGEST = 4_000
 const SILENCE_MS = 30_000
-const SQL_PAUSE_MS = 25
+/** Between two questions: what they cost the store is in the figures. */
+const SQL_PAUSE_MS = 50
 /** Clocks of the row and of this process are the same; the row's is of before the acknowledgement. */
 const BEFORE_MS = 2_000
 
