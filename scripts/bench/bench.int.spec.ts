@@ -137,6 +137,16 @@ it('measures range queries to the store while events are stored', () => {
   expect(p95Ms).toBeGreaterThan(0)
 })
 
+it('measures what a push to a subscription costs the gateway', () => {
+  const { code, stdout, stderr } = run('push', '--subscriptions=3', '--seconds=2', '--rate=50')
+  expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('CPU µs a push') })
+  const { equal, distinct } = JSON.parse(stdout)
+  for (const { pushesPerSecond, p99Ms } of [equal, distinct]) {
+    expect(pushesPerSecond).toBeGreaterThan(0)
+    expect(p99Ms).toBeGreaterThan(0)
+  }
+})
+
 it('says what there is to measure, and refuses what there is not', () => {
   expect(run('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('event-status: ') })
   expect(run('nothing')).toMatchObject({ code: 2, stderr: expect.stringContaining('event-status') })

@@ -14,6 +14,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   kafka: async () => (await import('./kafka.ts')).kafkaBench,
   'event-status': async () => (await import('./event-status.ts')).eventStatusBench,
   druid: async () => (await import('./druid/druid.ts')).druidBench,
+  push: async () => (await import('./gateway/push.ts')).pushBench,
   ranges: async () => (await import('./gateway/ranges.ts')).rangesBench,
   query: async () => (await import('./gateway/query.ts')).queryBench,
   graphql: async () => (await import('./gateway/graphql.ts')).graphqlBench,
