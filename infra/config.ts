@@ -147,7 +147,7 @@ const SETTINGS = {
   natsPort: port(4222, 'port of the nats-server that is started'),
   partitions: integer(8, 1, 64, 'partitions of the log; fixed at the first start'),
   processors: integer(SCALE, 1, 64, 'window processors to start; default: one for every four cores, at most 8'),
-  gateways: integer(SCALE, 1, 16, 'gateways to start, all at one address; default: as many as processors'),
+  gateways: integer(SCALE, 1, 16, 'gateways to start, all at one address; default as for processors'),
   sharePort: flag('listen where other gateways of this machine listen; npm start sets it for --gateways'),
   demo: flag('send the believable traffic of a shop'),
   highEvents: eventNames('events that go first under pressure and are never shed, beside conversion'),
