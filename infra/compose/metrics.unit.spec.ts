@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { Registry } from 'prom-client'
 import { expect, test } from 'vitest'
-import { createCollectMetrics } from '#gateway/collect/metrics.ts'
+import { createAdmissionMetrics, createCollectMetrics } from '#gateway/collect/metrics.ts'
 import { createIndicators } from '#gateway/indicators/indicators.ts'
 import { createArrivalMetrics, measureIndicators } from '#gateway/indicators/metrics.ts'
 import { measureShedding } from '#gateway/shedding/metrics.ts'
@@ -14,6 +14,7 @@ const registerAll = (registry: Registry) => {
   const reports = { partitions: () => [], refused: () => undefined, storage: () => undefined, onReport: () => () => {} }
   const indicators = createIndicators({ markers, intake: { dropRate: () => 0 }, reports, clock: { now: () => 0 } })
   createCollectMetrics(registry)
+  createAdmissionMetrics(registry, () => 0)
   createArrivalMetrics(registry)
   measureIndicators(registry, indicators, markers)
   measureShedding(registry, { lowestShare: () => 1 }, 1)
