@@ -151,4 +151,9 @@ it('says what there is to measure, and refuses what there is not', () => {
   expect(run('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('event-status: ') })
   expect(run('nothing')).toMatchObject({ code: 2, stderr: expect.stringContaining('event-status') })
   expect(run('event-status', '--rows=some').code).toBe(2)
+  // Before anything is measured that could then not be written.
+  expect(run('e2e', '--report=/no/such/folder/report.html')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--report: '),
+  })
 })

@@ -3,7 +3,7 @@ import { type Args, UsageError } from '#scripts/lib/args.ts'
 import type { Bench } from '../bench.ts'
 import { PROTOCOLS, protocolOf } from '../load/protocol.ts'
 import type { Burst } from '../load/schedule.ts'
-import { takePicture } from '../report/picture.ts'
+import { chromiumPath, takePicture } from '../report/picture.ts'
 import { renderReport } from '../report/report.ts'
 import { type ProductRun, runOnProduct, type Setup } from './product-run.ts'
 import { findHighest } from './search.ts'
@@ -101,6 +101,18 @@ const findMax = async (setup: Setup, say: (line: string) => void): Promise<Produ
   return { ...run, tried: runs.map(triedOf) }
 }
 
+/** Throws UsageError for what could not be written at the end of a long run. */
+const checkFiles = async (args: Args<Option | 'help' | 'json'>): Promise<void> => {
+  if (args.has('picture')) chromiumPath()
+  for (const name of ['report', 'picture', 'markdown'] as const) {
+    const file = args.text(name)
+    if (file === undefined) continue
+    await writeFile(file, '').catch(({ message }: Error) => {
+      throw new UsageError(`--${name}: ${message}`)
+    })
+  }
+}
+
 const writeFiles = async (args: Args<Option | 'help' | 'json'>, page: string, tables: string): Promise<void> => {
   const [report, picture, figures] = [args.text('report'), args.text('picture'), args.text('markdown')]
   if (report !== undefined) await writeFile(report, page)
@@ -115,6 +127,7 @@ export const e2eBench: Bench<Option> = {
   options: OPTIONS,
   async run(args, say) {
     const setup = setupOf(args)
+    await checkFiles(args)
     const { trial, result, ...more } = args.has('find-max') ? await findMax(setup, say) : await runOnProduct(setup, say)
     await writeFiles(args, renderReport(trial, result), markdown(result))
     say(table(result))
