@@ -231,7 +231,7 @@ export interface OlapPart {
   checkpoint: number
   /** Last log sequence that these checkpoints settled. */
   sequence: number
-  raw: RawLines[]
+  raw: RawEvents[]
   aggregates: AggregateRow[]
   sessions: SessionRow[]
   /** Rows of sessions that were cut by a hole: all that is stored of the sessions goes before the rows above come. */
@@ -258,12 +258,36 @@ export interface StoredPartition extends FoldState {
   sequence: number
 }
 
+/** Counted events of one frame. */
+export type RawEvents = RawLines | LogLines
+
+/**
+ * Lines of one frame as bytes of UTF-8, as they stand in the log: [starts[i], ends[i]) is the line with the place
+ * `indexes[i]` in the frame. Nobody makes text of them on their way to a store.
+ */
+export interface LogLines {
+  sequence: number
+  data: Uint8Array
+  indexes: number[]
+  starts: number[]
+  ends: number[]
+}
+
 /** Lines of one frame that have one outcome: EventLine JSON as it stands in the log. */
 export interface RawLines {
   sequence: number
   /** `indexes[i]` is the place in the frame of line i. */
   lines: string[]
   indexes: number[]
+}
+
+const decoder = new TextDecoder()
+
+/** The events as text. */
+export const textOf = (events: RawEvents): RawLines => {
+  if ('lines' in events) return events
+  const { sequence, data, indexes, starts, ends } = events
+  return { sequence, indexes, lines: starts.map((start, i) => decoder.decode(data.subarray(start, ends[i]))) }
 }
 
 /** What the headers of a log say from after `after` up to `sequence`. */
@@ -385,14 +409,9 @@ export interface EncodedFile {
   discard(): Promise<void>
 }
 
-/** Lines of one frame as they stand in the log: [starts[i], ends[i]) of its bytes is line `indexes[i]`. */
-export interface PlainLines {
+/** Lines of one frame of a partition as bytes. */
+export interface PlainLines extends LogLines {
   partition: number
-  sequence: number
-  data: Uint8Array
-  indexes: number[]
-  starts: number[]
-  ends: number[]
 }
 
 /** What one frame has for one file. */

@@ -134,12 +134,10 @@ export const createSpooledChunk = (
     spools.set(key, spool)
     return spool
   }
-  const addPlain = (spool: GroupSpool, { partition, sequence, data, indexes, starts, ends }: PlainLines): void => {
-    const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+  const addPlain = (spool: GroupSpool, lines: PlainLines): void => {
     spool.plain ??= new PlacedLines()
     const before = spool.plain.length
-    spool.plain.open(partition, sequence)
-    for (let i = 0; i < indexes.length; i++) spool.plain.add(bytes, indexes[i], starts[i], ends[i])
+    spool.plain.addEvents(lines.partition, lines)
     spool.hasPlain = true
     size += spool.plain.length - before
   }

@@ -22,7 +22,11 @@ interface Database {
   spool: string
 }
 
-const THREADS = 2
+/**
+ * A statement runs in one thread, many statements at a time in as many. More threads a statement take half as much
+ * processor time again for the same rows, which at full load nobody has.
+ */
+const THREADS = 1
 /** A checkpoint of the file holds writes up, and rewrites its newest rows: rarer is cheaper, smaller is shorter. */
 const WAL_LIMIT = '32MB'
 /** What an error says when the files themselves are at fault, not the way to them. */

@@ -1,3 +1,5 @@
+import type { RawEvents } from '#processors/ports.ts'
+
 /** Columns of the place of a line in the log, as placed lines begin with them. */
 export const PLACE_COLUMNS = { p: 'INTEGER', s: 'BIGINT', i: 'INTEGER' } as const
 
@@ -6,43 +8,52 @@ const FIRST_BYTES = 16_384
 /** Of an index, a comma and a newline. */
 const MOST_BESIDE = 16
 
+const behindBrace = (data: Buffer, start: number, end: number): number => {
+  const brace = data[start] === OPEN ? start : data.indexOf(OPEN, start)
+  return brace < 0 || brace >= end ? start : brace + 1
+}
+
 /**
  * Lines of the log on their way into DuckDB, newline-delimited: the place of each goes to the front of its own JSON
  * object, and nothing is parsed.
  */
 export class PlacedLines {
-  private buffer = Buffer.allocUnsafe(FIRST_BYTES)
+  private buffer: Buffer
   private used = 0
   private prefix = Buffer.alloc(0)
 
-  /** The message that the next lines are of. */
-  open(partition: number, sequence: number): void {
-    this.prefix = Buffer.from(`{"p":${partition},"s":${sequence},"i":`)
+  /** `bytes`: how many are about to come. */
+  constructor(bytes = FIRST_BYTES) {
+    this.buffer = Buffer.allocUnsafe(bytes)
   }
 
-  /** Adds a line that stands at [start, end): an object with at least one member. */
-  add(data: Buffer, index: number, start: number, end: number): void {
+  /** Adds lines of a message, objects with at least one member each. */
+  addEvents(partition: number, events: RawEvents): void {
+    this.prefix = Buffer.from(`{"p":${partition},"s":${events.sequence},"i":`)
+    const { indexes } = events
+    if ('lines' in events) {
+      for (const [i, line] of events.lines.entries()) {
+        const data = Buffer.from(line)
+        this.add(data, indexes[i], 0, data.length)
+      }
+      return
+    }
+    const { starts, ends } = events
+    const data = Buffer.from(events.data.buffer, events.data.byteOffset, events.data.byteLength)
+    for (let i = 0; i < indexes.length; i++) this.add(data, indexes[i], starts[i], ends[i])
+  }
+
+  /** Adds a line that stands at [start, end). */
+  private add(data: Buffer, index: number, start: number, end: number): void {
     const { prefix } = this
     this.reserve(prefix.length + MOST_BESIDE + end - start)
     const { buffer } = this
     buffer.set(prefix, this.used)
     let at = this.number(index, this.used + prefix.length)
     buffer[at++] = COMMA
-    const first = data[start] === OPEN ? start : data.indexOf(OPEN, start)
-    at += data.copy(buffer, at, first + 1, end)
+    at += data.copy(buffer, at, behindBrace(data, start, end), end)
     buffer[at++] = NEWLINE
     this.used = at
-  }
-
-  /** Adds all lines of a frame that are not empty. */
-  addAll(data: Buffer): void {
-    let index = 0
-    for (let start = 0; start < data.length; ) {
-      const newline = data.indexOf(NEWLINE, start)
-      const end = newline < 0 ? data.length : newline
-      if (end > start) this.add(data, index++, start, end)
-      start = end + 1
-    }
   }
 
   get length(): number {

@@ -1,5 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type { OlapPart } from '#processors/ports.ts'
+import { type OlapPart, textOf } from '#processors/ports.ts'
+import { PLACE_COLUMNS, PlacedLines } from './placed-lines.ts'
 import type { Spool } from './spool.ts'
 import { identitySql, idSql } from './tables.ts'
 
@@ -13,15 +14,15 @@ export interface RawLine {
 
 export const rawLines = (parts: readonly Pick<OlapPart, 'partition' | 'raw'>[]): RawLine[] =>
   parts.flatMap(({ partition, raw }) =>
-    raw.flatMap(({ sequence, lines, indexes }) =>
-      lines.map((line, i) => ({ partition, sequence, index: indexes[i], line })),
-    ),
+    raw
+      .map(textOf)
+      .flatMap(({ sequence, lines, indexes }) =>
+        lines.map((line, i) => ({ partition, sequence, index: indexes[i], line })),
+      ),
   )
 
 const COLUMNS = {
-  p: 'INTEGER',
-  s: 'BIGINT',
-  i: 'INTEGER',
+  ...PLACE_COLUMNS,
   tenant: 'VARCHAR',
   source: 'VARCHAR',
   receivedAt: 'BIGINT',
@@ -43,12 +44,36 @@ SELECT tenant, source, e.id, e.name, epoch_ms(time), epoch_ms("receivedAt"), key
   ${identitySql('tenant', 'source', 'key', 'e.id')}, ${idSql('tenant', 'e.id')}
 FROM ${table}`
 
-/** The place goes to the front of the line's own JSON object: nothing is parsed here. */
-const withPlace = ({ partition, sequence, index, line }: RawLine): string =>
-  `{"p":${partition},"s":${sequence},"i":${index},${line.slice(line.indexOf('{') + 1)}`
+/** Room for a line's place. */
+const PLACE_BYTES = 48
 
-/** Inserts the lines; rejects as a whole when DuckDB refuses one of them (see refused.ts). */
-export const insertRaw = async (connection: DuckDBConnection, spool: Spool, lines: readonly RawLine[]) => {
-  if (lines.length === 0) return
-  await spool.with(lines.map(withPlace), COLUMNS, (table) => connection.run(insertSql(table)))
+const placed = (parts: readonly Pick<OlapPart, 'partition' | 'raw'>[]): PlacedLines => {
+  const sizes = parts.flatMap(({ raw }) =>
+    raw.map((events) => PLACE_BYTES * events.indexes.length + ('data' in events ? events.data.length : 0)),
+  )
+  const lines = new PlacedLines(sizes.reduce((sum, size) => sum + size, 0))
+  for (const { partition, raw } of parts) for (const events of raw) lines.addEvents(partition, events)
+  return lines
 }
+
+/** Inserts counted events; rejects as a whole when DuckDB refuses one of them (see refused.ts). */
+export const insertRaw = async (
+  connection: DuckDBConnection,
+  spool: Spool,
+  parts: readonly Pick<OlapPart, 'partition' | 'raw'>[],
+): Promise<void> => {
+  const lines = placed(parts)
+  if (lines.length === 0) return
+  await spool.with(lines.bytes(), COLUMNS, (table) => connection.run(insertSql(table)))
+}
+
+/** The same of lines one by one. */
+export const insertLines = (connection: DuckDBConnection, spool: Spool, lines: readonly RawLine[]): Promise<void> =>
+  insertRaw(
+    connection,
+    spool,
+    lines.map(({ partition, sequence, index, line }) => ({
+      partition,
+      raw: [{ sequence, lines: [line], indexes: [index] }],
+    })),
+  )

@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Logger, Restoration } from '#processors/ports.ts'
-import { insertRaw, type RawLine, rawLines } from './raw-rows.ts'
+import { insertLines, type RawLine, rawLines } from './raw-rows.ts'
 import { findRefused, isRefusal, without } from './refused.ts'
 import type { Spool } from './spool.ts'
 import { transaction } from './transaction.ts'
@@ -27,7 +27,7 @@ const restoreOnce = (
     const lines = rawLines([{ partition, raw }]).filter(
       (line) => line.sequence > (from as number) && !leftOut.has(placeOf(line)),
     )
-    await insertRaw(connection, spool, lines)
+    await insertLines(connection, spool, lines)
     await connection.run(MOVE, [partition, firstSequence, to, lines.length])
     return lines.length
   })
@@ -42,7 +42,7 @@ export const restoreRaw = async (dependencies: RestoreDependencies, restoration:
   } catch (error) {
     if (!isRefusal(error)) throw error
     const lines = rawLines([restoration])
-    const refused = await findRefused(connection, lines, (some) => insertRaw(connection, spool, some))
+    const refused = await findRefused(connection, lines, (some) => insertLines(connection, spool, some))
     if (refused.length === 0) throw error
     for (const { item, reason } of refused) {
       const { partition, sequence, index } = item

@@ -5,9 +5,13 @@ import { quote } from './open.ts'
 /** Rows on their way into a table. Reading a file costs DuckDB half of what reading a parameter does. */
 export interface Spool {
   /**
-   * Writes the lines, calls `use` with a table function that reads them as `columns` (name: type), removes the file.
+   * Writes the lines (of JSON; as bytes each with a newline), calls `use` with a table function that reads them as `columns` (name: type), removes the file.
    */
-  with<T>(lines: readonly string[], columns: Record<string, string>, use: (table: string) => Promise<T>): Promise<T>
+  with<T>(
+    lines: readonly string[] | Uint8Array,
+    columns: Record<string, string>,
+    use: (table: string) => Promise<T>,
+  ): Promise<T>
 }
 
 const columnsSql = (columns: Record<string, string>): string =>
@@ -21,7 +25,7 @@ export const createSpool = (folder: string): Spool => {
     async with(lines, columns, use) {
       const file = join(folder, `${files++}.ndjson`)
       try {
-        await writeFile(file, `${lines.join('\n')}\n`)
+        await writeFile(file, lines instanceof Uint8Array ? lines : `${lines.join('\n')}\n`)
         return await use(`read_json(${quote(file)}, format = 'newline_delimited', columns = {${columnsSql(columns)}})`)
       } finally {
         await rm(file, { force: true })

@@ -10,7 +10,7 @@ import { insertLate, lateRows, type OtherRow } from './late-rows.ts'
 import { insertRepeated, insertSettled } from './ledger-rows.ts'
 import { insertMarkers } from './markers.ts'
 import { movePositions, notStored, readPositions } from './positions.ts'
-import { insertRaw, type RawLine, rawLines } from './raw-rows.ts'
+import { insertLines, insertRaw, type RawLine, rawLines } from './raw-rows.ts'
 import { findRefused, isRefusal, without } from './refused.ts'
 import { forgetSessions, insertSessions, type PlacedSession } from './session-rows.ts'
 import type { Spool } from './spool.ts'
@@ -33,7 +33,8 @@ const countDuplicates = async (connection: DuckDBConnection, parts: readonly Ola
 
 /** What is inserted besides late events; each row can be left out by itself. */
 interface Rows {
-  lines: RawLine[]
+  /** Null: the events of all parts as they are. */
+  lines: RawLine[] | null
   aggregates: Placed<AggregateRow>[]
   sessions: Placed<SessionRow>[]
   definitions: Placed<DefinitionState>[]
@@ -46,7 +47,7 @@ interface Placed<T extends object> extends OtherRow {
 const NOTHING_REFUSED = { lines: [], others: [] }
 
 const rowsOf = (parts: readonly OlapPart[]): Rows => ({
-  lines: rawLines(parts),
+  lines: null,
   aggregates: parts.flatMap(({ partition, sequence, aggregates }) =>
     aggregates.map((value) => {
       const what = `a change of ${value.metric} of ${value.tenant}`
@@ -89,7 +90,7 @@ const writeOnce = (
       definitions: valuesOf(rows.definitions),
     }
     await insertCorrections(connection, spool, await correctionsIn(connection, spool, batch), at)
-    await insertRaw(connection, spool, rows.lines)
+    await (rows.lines ? insertLines(connection, spool, rows.lines) : insertRaw(connection, spool, parts))
     await insertAggregates(connection, spool, batch.aggregates, at)
     await forgetSessions(connection, spool, replacedIn(parts))
     await insertSessions(connection, spool, rows.sessions, at)
@@ -112,7 +113,8 @@ const writeWithout = async (
   cause: unknown,
 ): Promise<void> => {
   const { connection, spool, logger, now } = dependencies
-  const lines = await findRefused(connection, rows.lines, (some) => insertRaw(connection, spool, some))
+  const all = rawLines(parts)
+  const lines = await findRefused(connection, all, (some) => insertLines(connection, spool, some))
   const aggregates = await findRefused(connection, rows.aggregates, (some) =>
     insertAggregates(connection, spool, valuesOf(some), now()),
   )
@@ -133,7 +135,7 @@ const writeWithout = async (
     logger.error({ partition, sequence, reason }, `the store refused ${what}: it is a dead letter now`)
   }
   const good = {
-    lines: without(rows.lines, lines),
+    lines: without(all, lines),
     aggregates: without(rows.aggregates, aggregates),
     sessions: without(rows.sessions, sessions),
     definitions: without(rows.definitions, definitions),

@@ -162,7 +162,8 @@ it.each([1, 2, 3])(
     })
     const passes = (async () => {
       while (!isDone(archive, world.log)) {
-        await others.pass()
+        // On a slow machine what it merges may have been merged and removed meanwhile: it is tried again.
+        await others.pass().catch(() => undefined)
         await new Promise((resolve) => setTimeout(resolve, 1))
       }
     })()

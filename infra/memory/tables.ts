@@ -1,4 +1,4 @@
-import { type FoldState, type OlapPart, OutOfSequence, type ReceivedPart } from '#processors/ports.ts'
+import { type FoldState, type OlapPart, OutOfSequence, type ReceivedPart, textOf } from '#processors/ports.ts'
 import type { AggregateRow, Clock, DefinitionState, LateEvent, SessionRow, TenantState } from '#schema/checkpoint.ts'
 import { type NewCorrection, sliceKey } from '#schema/correction-list.ts'
 import { mergeCorrections } from '#schema/corrections.ts'
@@ -87,7 +87,7 @@ const mergeRow = (known: OlapRow | undefined, row: AggregateRow): OlapRow => {
 
 export const writePart = (tables: MemoryTables, part: OlapPart): void => {
   const { partition } = part
-  for (const { sequence, lines, indexes } of part.raw) {
+  for (const { sequence, lines, indexes } of part.raw.map(textOf)) {
     for (const [i, text] of lines.entries()) {
       const line = JSON.parse(text) as EventLine
       tables.events.push({ partition, sequence, index: indexes[i], line })

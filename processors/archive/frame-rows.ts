@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer'
 import {
   type ArchivedLine,
   type ArchiveGroup,
@@ -17,7 +16,7 @@ import type { LogMessage } from '#schema/frame.ts'
 import { minuteStart, receivedMinute } from '#schema/ledger.ts'
 import { PlainLineScanner } from '#schema/scan/plain-line-scanner.ts'
 import type { ArchiveLines, PlainLines } from '../ports.ts'
-import { FrameMismatch, settledLines, verdictsOf } from '../storage/lines.ts'
+import { FrameMismatch, isText, settledLines, verdictsOf } from '../storage/lines.ts'
 import { NO_TENANT, type Owner, ownersOf } from '../windows/tally.ts'
 
 /** Rows of one group. */
@@ -86,7 +85,6 @@ class Groups {
 }
 
 const NEWLINE = 0x0a
-const MARK = 0xef
 const scanner = new PlainLineScanner()
 
 const endOfLine = (data: Buffer, at: number): number => {
@@ -107,8 +105,7 @@ const readLine = (data: Buffer, at: number, verdict: Outcome) => {
 
 /** Lines of which each is an event: most say all of their row, and are not taken apart. Null where one is none. */
 const eventRows = (settlement: Settlement, { sequence, data: bytes }: LogMessage): GroupRows[] | null => {
-  // A mark of byte order is no text.
-  if (bytes[0] === MARK || !isUtf8(bytes)) return null
+  if (!isText(bytes)) return null
   const { partition } = settlement
   const verdicts = verdictsOf(settlement, sequence)
   const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -1,7 +1,10 @@
 import type { OlapPart } from '#processors/ports.ts'
-import type { AggregateRow, DefinitionState, LateEvent, SessionRow } from '#schema/checkpoint.ts'
+import type { AggregateRow, DefinitionState, LateEvent, SessionRow, Settlement } from '#schema/checkpoint.ts'
 import type { ClientEvent, EventLine } from '#schema/event.ts'
 import type { MeasureKind } from '#schema/metric.ts'
+import { readLines } from './lines.ts'
+
+const encoder = new TextEncoder()
 
 /** 2024-05-01T12:00:00Z: the moment that tests start from. */
 export const T0 = Date.UTC(2024, 4, 1, 12)
@@ -94,13 +97,15 @@ export const olapPart = (
   fields: Partial<OlapPart> & { events?: (EventLine | string)[] } = {},
 ): OlapPart => {
   const { events = [], ...rest } = fields
-  const lines = events.map((line) => (typeof line === 'string' ? line : JSON.stringify(line)))
+  const data = encoder.encode(events.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n'))
+  const frame = { sequence: checkpoint, storedAt: T0, kind: 'events' as const, data }
+  const { counted } = readLines({ partition: 0, outcomes: {} } as unknown as Settlement, frame)
   return {
     partition: 0,
     after: checkpoint - 1,
     checkpoint,
     sequence: checkpoint,
-    raw: lines.length > 0 ? [{ sequence: checkpoint, lines, indexes: lines.map((_, i) => i) }] : [],
+    raw: counted.indexes.length > 0 ? [counted] : [],
     aggregates: [],
     sessions: [],
     replaced: [],

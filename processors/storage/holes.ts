@@ -1,4 +1,4 @@
-import type { RawLines } from '#processors/ports.ts'
+import type { RawEvents } from '#processors/ports.ts'
 import type { Settlement } from '#schema/checkpoint.ts'
 import type { Hole, StoredHole } from '#schema/olap.ts'
 import type { Range, SettledFrames } from './frames.ts'
@@ -9,11 +9,11 @@ const sum = (counts: readonly number[]): number => counts.reduce((total, count) 
 export const holesOf = (
   settlement: Settlement,
   { missing }: SettledFrames,
-  raw: readonly RawLines[],
+  raw: readonly RawEvents[],
   aggregates: boolean,
 ): Hole[] => {
   const { partition, checkpoint, totals, missing: neverRead = [] } = settlement
-  const counted = sum(Object.values(totals).map(({ C }) => C)) - sum(raw.map(({ lines }) => lines.length))
+  const counted = sum(Object.values(totals).map(({ C }) => C)) - sum(raw.map(({ indexes }) => indexes.length))
   const hole = ({ from, to }: Range): Omit<Hole, 'events' | 'lostBy' | 'aggregates'> => ({
     partition,
     firstCheckpoint: checkpoint,

@@ -1,4 +1,5 @@
-import type { RawLines } from '#processors/ports.ts'
+import { isUtf8 } from 'node:buffer'
+import type { LogLines, RawEvents, RawLines } from '#processors/ports.ts'
 import { decodeOutcomes, type Outcome, type Settlement } from '#schema/checkpoint.ts'
 import type { LogMessage } from '#schema/frame.ts'
 import { linesOfFrame } from '#schema/frame-lines.ts'
@@ -35,21 +36,59 @@ export const settledLines = (settlement: Settlement, { sequence, kind, data }: L
 }
 
 export interface FrameLines {
-  counted: RawLines
+  counted: RawEvents
   repeated: RawLines
 }
 
-/** The frame's lines by what became of them, as the store takes them. */
+/** Lines of one outcome, as text. */
+const linesWith = ({ lines, verdicts }: SettledLines, sequence: number, outcome: Outcome): RawLines => {
+  const indexes = lines.flatMap((_, index) => ((verdicts?.[index] ?? 'C') === outcome ? [index] : []))
+  return { sequence, lines: indexes.map((index) => lines[index]), indexes }
+}
+
+const NEWLINE = 0x0a
+const MARK = 0xef
+
+/** Whether its text says the same as its bytes: a mark of byte order is none, and what is no UTF-8 becomes another text. */
+export const isText = (data: Uint8Array): boolean => data[0] !== MARK && isUtf8(data)
+
+/** Calls back with the place of each line that is not empty; answers how many there are. */
+const eachLine = (data: Uint8Array, found: (index: number, start: number, end: number) => void): number => {
+  let index = 0
+  for (let start = 0; start < data.length; ) {
+    const newline = data.indexOf(NEWLINE, start)
+    const end = newline < 0 ? data.length : newline
+    if (end > start) found(index++, start, end)
+    start = end + 1
+  }
+  return index
+}
+
+const decoder = new TextDecoder()
+
+/** The frame's lines by what became of them, as the store takes them. Throws FrameMismatch. */
 export const readLines = (settlement: Settlement, message: LogMessage): FrameLines => {
-  const { sequence } = message
-  const { lines, verdicts } = settledLines(settlement, message)
-  if (!verdicts) {
-    const counted = { sequence, lines, indexes: lines.map((_, index) => index) }
-    return { counted, repeated: { sequence, lines: [], indexes: [] } }
+  const { sequence, kind, data } = message
+  if (kind !== 'events' || !isText(data)) {
+    const settled = settledLines(settlement, message)
+    return { counted: linesWith(settled, sequence, 'C'), repeated: linesWith(settled, sequence, 'D') }
   }
-  const linesOf = (outcome: Outcome): RawLines => {
-    const indexes = verdicts.flatMap((verdict, index) => (verdict === outcome ? [index] : []))
-    return { sequence, lines: indexes.map((index) => lines[index]), indexes }
+  const verdicts = verdictsOf(settlement, sequence)
+  const counted: LogLines = { sequence, data, indexes: [], starts: [], ends: [] }
+  const repeated: RawLines = { sequence, lines: [], indexes: [] }
+  const lines = eachLine(data, (index, start, end) => {
+    const verdict = verdicts?.[index] ?? 'C'
+    if (verdict === 'C') {
+      counted.indexes.push(index)
+      counted.starts.push(start)
+      counted.ends.push(end)
+    } else if (verdict === 'D') {
+      repeated.indexes.push(index)
+      repeated.lines.push(decoder.decode(data.subarray(start, end)))
+    }
+  })
+  if (verdicts && verdicts.length !== lines) {
+    throw new FrameMismatch(settlement.partition, sequence, lines, verdicts.length)
   }
-  return { counted: linesOf('C'), repeated: linesOf('D') }
+  return { counted, repeated }
 }

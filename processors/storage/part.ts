@@ -45,7 +45,7 @@ export const toPart = (
   const { partition, checkpoint, to, totals, definitions, clocks, markers = [] } = settlement
   const { aggregates, sessions, late } = deltas
   const lines = frames.messages.map((message) => readLines(settlement, message))
-  const raw = lines.map(({ counted }) => counted).filter((counted) => counted.lines.length > 0)
+  const raw = lines.map(({ counted }) => counted).filter((counted) => counted.indexes.length > 0)
   const part: OlapPart = {
     partition,
     after: checkpoint - 1,

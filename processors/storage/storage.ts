@@ -71,7 +71,7 @@ export interface Storage {
 const message = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 const countEvents = (parts: readonly OlapPart[]): number =>
-  parts.reduce((sum, { raw }) => sum + raw.reduce((lines, frame) => lines + frame.lines.length, 0), 0)
+  parts.reduce((sum, { raw }) => sum + raw.reduce((events, { indexes }) => events + indexes.length, 0), 0)
 
 /**
  * Follows the checkpoints of all partitions from the store's own positions and writes what they settled. Rows and

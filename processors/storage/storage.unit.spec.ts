@@ -7,6 +7,7 @@ import {
   OutOfSequence,
   type OutputFeed,
   type SettlementsGone,
+  textOf,
 } from '#processors/ports.ts'
 import { type Counts, encodeOutcomes, type Outcome } from '#schema/checkpoint.ts'
 import type { LogMessage, Marker } from '#schema/frame.ts'
@@ -112,7 +113,7 @@ class FakeWriter {
       if (checkpoint <= this.stored[partition]) continue
       if (after !== this.stored[partition]) throw new OutOfSequence(partition, this.stored[partition], after)
       this.stored[partition] = checkpoint
-      for (const line of raw.flatMap(({ lines }) => lines)) this.ids.push(JSON.parse(line).e.id)
+      for (const line of raw.flatMap((events) => textOf(events).lines)) this.ids.push(JSON.parse(line).e.id)
     }
     this.batches.push(batch)
     await this.after.shift()?.()
