@@ -2,7 +2,8 @@ import { chromium } from 'playwright-core'
 import { findChromium } from '#infra/testing/chromium.ts'
 import { UsageError } from '#scripts/lib/args.ts'
 
-const WIDTH = 1_200
+/** Two charts side by side. */
+const WIDTH = 1_400
 const HEIGHT = 900
 
 /** Throws UsageError where there is none. */

@@ -36,8 +36,18 @@ const latencyLines = (name: string, record: LatencyRecord): Line[] => [
   { name: `${name}, P99`, points: record.seconds().map(({ second, p99Ms }) => [second, p99Ms] as const) },
 ]
 
-const measuredOf = ({ samples, options }: Trial): Sample[] =>
-  samples.filter(({ at }) => at >= -0.5 && at <= options.seconds + 1)
+/** Looks closer than this tell nothing of what happened between them. */
+const CLOSE_SECONDS = 0.5
+
+const measuredOf = ({ samples, options }: Trial): Sample[] => {
+  const kept: Sample[] = []
+  for (const sample of samples) {
+    const { at = Number.NEGATIVE_INFINITY } = kept[kept.length - 1] ?? {}
+    const isMeasured = sample.at >= -0.5 && sample.at <= options.seconds + 1
+    if (isMeasured && sample.at - at >= CLOSE_SECONDS) kept.push(sample)
+  }
+  return kept
+}
 
 const stageLines = (trial: Trial): Line[] => {
   const samples = measuredOf(trial)
@@ -68,7 +78,7 @@ const cpuLines = (trial: Trial): Line[] => {
     name: kind,
     points: samples.slice(1).map((sample, i) => {
       const before = samples[i]
-      const cores = (used(sample, kind) - used(before, kind)) / Math.max(0.1, sample.at - before.at)
+      const cores = (used(sample, kind) - used(before, kind)) / (sample.at - before.at)
       return [sample.at, Math.max(0, cores)] as const
     }),
   }))
