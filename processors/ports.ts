@@ -281,7 +281,8 @@ export interface RawLines {
   indexes: number[]
 }
 
-const decoder = new TextDecoder()
+/** A mark of byte order at the start of a line is text of it. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** The events as text. */
 export const textOf = (events: RawEvents): RawLines => {

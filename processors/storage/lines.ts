@@ -64,7 +64,8 @@ const eachLine = (data: Uint8Array, found: (index: number, start: number, end: n
   return index
 }
 
-const decoder = new TextDecoder()
+/** A mark of byte order at the start of a line is text of it. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** The frame's lines by what became of them, as the store takes them. Throws FrameMismatch. */
 export const readLines = (settlement: Settlement, message: LogMessage): FrameLines => {
