@@ -40,7 +40,7 @@ export const roundTicks = (highest: number): number[] => {
   const rough = highest / TICKS
   const power = 10 ** Math.floor(Math.log10(rough))
   const step = power * ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10)
-  return Array.from({ length: Math.ceil(highest / step) + 1 }, (_, i) => i * step)
+  return Array.from({ length: Math.ceil(highest / step) + 1 }, (_, i) => Number((i * step).toPrecision(6)))
 }
 
 /** Each line on the sum of those before it; all have their points at the same places. */
