@@ -9,7 +9,7 @@ import {
   sliceCorrections,
   sliceKey,
 } from '#schema/correction-list.ts'
-import { aggTable, type MetricDefinition } from '#schema/metric.ts'
+import { aggTable, type MeasureSpec, type MetricDefinition } from '#schema/metric.ts'
 import type { OlapRow } from '#schema/olap.ts'
 import { newestSessionRows, sessionRowKey } from '#schema/session-rows.ts'
 import { MEASURE_VALUES, measureJson } from './measure-columns.ts'
@@ -80,23 +80,33 @@ WHERE (tenant, definition->>'$.name', (definition->>'$.version')::BIGINT) IN (
 const nameOf = ({ tenant, metric, version }: Parameters<MeasureFinder>[0]): string =>
   JSON.stringify([tenant, metric, version])
 
+/** What versions of definitions measure, which never changes, as far as a connection has asked for it. */
+const measuresOf = new WeakMap<DuckDBConnection, Map<string, MeasureSpec>>()
+const MOST_MEASURES = 10_000
+
 /** By what is stored, and what comes in the same batch. */
 const findMeasures = async (
   connection: DuckDBConnection,
   rows: readonly Parameters<MeasureFinder>[0][],
   fresh: readonly DefinitionState[],
 ): Promise<MeasureFinder> => {
-  const wanted = [...new Map(rows.map((row) => [nameOf(row), row])).values()]
-  const json = JSON.stringify(wanted.map(({ tenant, metric, version }) => ({ tenant, metric, version })))
-  const found = (await connection.runAndReadAll(DEFINITIONS, [json])).getRows() as [string, string][]
-  const known = [
-    ...fresh,
-    ...found.map(([tenant, text]) => ({ tenant, definition: JSON.parse(text) as MetricDefinition })),
-  ].map(
-    ({ tenant, definition: { name: metric, version, measure } }) =>
-      [nameOf({ tenant, metric, version }), measure] as const,
+  let known = measuresOf.get(connection)
+  if (!known || known.size > MOST_MEASURES) {
+    known = new Map()
+    measuresOf.set(connection, known)
+  }
+  const measures = known
+  const add = (tenant: string, { name: metric, version, measure }: MetricDefinition): void =>
+    void measures.set(nameOf({ tenant, metric, version }), measure)
+  for (const { tenant, definition } of fresh) add(tenant, definition)
+  const wanted = [...new Map(rows.map((row) => [nameOf(row), row])).values()].filter(
+    (row) => !measures.has(nameOf(row)),
   )
-  const measures = new Map(known)
+  if (wanted.length > 0) {
+    const json = JSON.stringify(wanted.map(({ tenant, metric, version }) => ({ tenant, metric, version })))
+    const found = (await connection.runAndReadAll(DEFINITIONS, [json])).getRows() as [string, string][]
+    for (const [tenant, text] of found) add(tenant, JSON.parse(text) as MetricDefinition)
+  }
   return (row) => measures.get(nameOf(row))
 }
 
