@@ -8,7 +8,7 @@ import {
   type EVENT_COLUMNS,
 } from '#schema/archive.ts'
 import { quote } from '../duckdb/open.ts'
-import { PLACE_COLUMNS, PlacedLines } from '../duckdb/placed-lines.ts'
+import { PlacedLines, SERVER_COLUMNS } from '../duckdb/placed-lines.ts'
 
 /** Text that waits to be appended to the files of a chunk. */
 const MOST_WAITING = 1_000_000
@@ -29,18 +29,7 @@ const fromSpool = (outcome: ArchiveOutcome): string =>
 
 /** Columns of plain lines. */
 const PLAIN_COLUMNS = {
-  ...PLACE_COLUMNS,
-  tenant: 'VARCHAR',
-  source: 'VARCHAR',
-  receivedAt: 'BIGINT',
-  time: 'BIGINT',
-  key: 'VARCHAR',
-  weight: 'DOUBLE',
-  country: 'VARCHAR',
-  browser: 'VARCHAR',
-  os: 'VARCHAR',
-  device: 'VARCHAR',
-  schema: 'INTEGER',
+  ...SERVER_COLUMNS,
   e: `STRUCT(id VARCHAR, name VARCHAR, "time" VARCHAR, "sessionId" VARCHAR, "userId" VARCHAR, "anonymousId" VARCHAR,
     properties VARCHAR, context VARCHAR, "schemaVersion" INTEGER)`,
 }

@@ -1,7 +1,22 @@
 import type { RawEvents } from '#processors/ports.ts'
 
-/** Columns of the place of a line in the log, as placed lines begin with them. */
-export const PLACE_COLUMNS = { p: 'INTEGER', s: 'BIGINT', i: 'INTEGER' } as const
+/** Columns of a placed line beside `e`, the client's part: its place in the log, and what the server says. */
+export const SERVER_COLUMNS = {
+  p: 'INTEGER',
+  s: 'BIGINT',
+  i: 'INTEGER',
+  tenant: 'VARCHAR',
+  source: 'VARCHAR',
+  receivedAt: 'BIGINT',
+  time: 'BIGINT',
+  key: 'VARCHAR',
+  weight: 'DOUBLE',
+  country: 'VARCHAR',
+  browser: 'VARCHAR',
+  os: 'VARCHAR',
+  device: 'VARCHAR',
+  schema: 'INTEGER',
+} as const
 
 const [NEWLINE, OPEN, COMMA, ZERO] = [0x0a, 0x7b, 0x2c, 0x30]
 const FIRST_BYTES = 16_384

@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { type OlapPart, textOf } from '#processors/ports.ts'
-import { PLACE_COLUMNS, PlacedLines } from './placed-lines.ts'
+import { PlacedLines, SERVER_COLUMNS } from './placed-lines.ts'
 import type { Spool } from './spool.ts'
 import { identitySql, idSql } from './tables.ts'
 
@@ -22,18 +22,7 @@ export const rawLines = (parts: readonly Pick<OlapPart, 'partition' | 'raw'>[]):
   )
 
 const COLUMNS = {
-  ...PLACE_COLUMNS,
-  tenant: 'VARCHAR',
-  source: 'VARCHAR',
-  receivedAt: 'BIGINT',
-  time: 'BIGINT',
-  key: 'VARCHAR',
-  weight: 'DOUBLE',
-  country: 'VARCHAR',
-  browser: 'VARCHAR',
-  os: 'VARCHAR',
-  device: 'VARCHAR',
-  schema: 'INTEGER',
+  ...SERVER_COLUMNS,
   e: 'STRUCT(id VARCHAR, name VARCHAR, "userId" VARCHAR, "anonymousId" VARCHAR, properties JSON, context JSON)',
 }
 
