@@ -1,6 +1,8 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { BuiltinSchema } from '#schema/builtin-schemas.ts'
 import type { ClientEvent } from '#schema/event.ts'
+import { NAME_PATTERN } from '#schema/subjects.ts'
+import { createBoundedCache } from './bounded-cache.ts'
 import { compilePlain, type PlainCheck } from './plain/schema.ts'
 import { describe, type EventProblem, shorten } from './verdict.ts'
 
@@ -8,7 +10,7 @@ import { describe, type EventProblem, shorten } from './verdict.ts'
 export type EventCheck = (event: ClientEvent) => number | EventProblem
 
 export interface SchemaCheck extends EventCheck {
-  /** How plain events of this name are checked. Null: not without parsing them. */
+  /** How plain events of this name are checked. Null: not without parsing them, or it is no name. */
   plain(name: string): PlainSchema | null
 }
 
@@ -17,6 +19,7 @@ export interface PlainSchema {
   check: PlainCheck
 }
 
+const CACHED_NAMES = 1_000
 const NO_SCHEMA: PlainSchema = { version: 0, check: () => true }
 
 /** Compiles the schemas once. Events whose name has none are taken as they are. */
@@ -37,9 +40,13 @@ export const createSchemaCheck = (schemas: readonly BuiltinSchema[]): SchemaChec
     }
     return entry.validate(event.properties ?? {}) ? version : violation(event.name, version, entry.validate)
   }
-  return Object.assign(check, {
-    plain: (name: string) => (plain.has(name) ? (plain.get(name) ?? null) : NO_SCHEMA),
-  })
+  const plainOf = (name: string): PlainSchema | null => {
+    if (!NAME_PATTERN.test(name)) return null
+    return plain.has(name) ? (plain.get(name) ?? null) : NO_SCHEMA
+  }
+  // Names come from outside, and again and again.
+  const names = createBoundedCache<PlainSchema | null>(CACHED_NAMES)
+  return Object.assign(check, { plain: (name: string) => names.get(name, plainOf) })
 }
 
 const toPlain = (schema: BuiltinSchema): PlainSchema | null => {

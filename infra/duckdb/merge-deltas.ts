@@ -26,7 +26,7 @@ const merge = (a: MergedDelta, b: AggregateRow): MergedDelta => {
     events: a.events + b.events,
     n: added(a.n, b.n),
     shed: added(a.shed, b.shed),
-    ...(added(a.sum, b.sum) === undefined ? {} : sum),
+    ...(added(a.sum, b.sum) === undefined && added(a.comp, b.comp) === undefined ? {} : sum),
     min: least(a.min, b.min),
     max: most(a.max, b.max),
     members: joined(a.members, b.members),

@@ -64,3 +64,12 @@ test('merged deltas come to what the deltas come to', () => {
     }),
   )
 })
+
+test('what the rounding of a sum lost is merged where it stands alone', () => {
+  const key = { tenant: 'main', metric: 'a', version: 1, size: 60_000, start: 0, dims: [], events: 1, corrections: 0 }
+  const [merged] = mergeDeltas([
+    { ...key, comp: 1 },
+    { ...key, comp: 2 },
+  ])
+  expect((merged.sum ?? 0) + (merged.comp ?? 0)).toBe(3)
+})

@@ -2,26 +2,16 @@ import type { Priority } from '#schema/builtin-schemas.ts'
 import { partitionOf, partitionOfAscii } from '#schema/hash.ts'
 import { EARLIEST_TIME_MS, FUTURE_LIMIT_MS } from '#schema/limits.ts'
 import { Texts } from '#schema/scan/texts.ts'
-import { NAME_PATTERN } from '#schema/subjects.ts'
 import { uuidV7Time } from '#schema/time.ts'
 import type { CheckedRequest, Door } from '../admit.ts'
-import { createBoundedCache } from '../bounded-cache.ts'
 import type { Enrichment } from '../enrich.ts'
 import { PlainLine } from '../line-writer.ts'
 import type { FrameTicket, NotTaken } from '../open-frames.ts'
-import type { PlainSchema } from '../schema-check.ts'
 import { FIELD, type PlainEvents } from './events.ts'
 import { PlainTimes } from './time.ts'
 
 const times = new PlainTimes()
 const texts = new Texts()
-const CACHED_NAMES = 1_000
-
-/** What is known of events of a name; null where they are parsed. */
-const createNames = (plain: (name: string) => PlainSchema | null) => {
-  const names = createBoundedCache<PlainSchema | null>(CACHED_NAMES)
-  return (name: string) => names.get(name, () => (NAME_PATTERN.test(name) ? plain(name) : null))
-}
 
 /** sessionId ?? userId ?? anonymousId ?? id. */
 const keyOf = (events: PlainEvents, event: number) => {
@@ -48,7 +38,6 @@ export const createPlainDoor = (
   const { tenant, receivedAt, trace } = request
   const { data } = events
   const latest = receivedAt + FUTURE_LIMIT_MS
-  const schemaOf = createNames(checkSchema.plain)
   const line = new PlainLine(request, events)
 
   const timeOf = (event: number): number => {
@@ -70,7 +59,7 @@ export const createPlainDoor = (
   return (event: number): FrameTicket | NotTaken | 'SHED' | null => {
     if (!events.isPlain(event)) return null
     const name = texts.read(data, events.start(event, FIELD.name), events.end(event, FIELD.name))
-    const schema = schemaOf(name)
+    const schema = checkSchema.plain(name)
     if (schema === null || !schema.check(events, event)) return null
     const time = timeOf(event)
     // Also of NaN.
