@@ -13,13 +13,13 @@ export interface PartitionKnown {
 /** Below this much lag, nothing holds a watermark back but the events themselves. */
 const NOTABLE_LAG_SECONDS = 2
 
-const rounded = (value: number): string => String(Math.round(value * 10) / 10)
+const rounded = (value: number): number => Math.round(value * 10) / 10
 
-/** 120 ms, 5 s, 90 s, 12.5 min, 26 h. */
+/** 120 ms, 5 s, 90 s, 12.5 min, 26 h. The unit is that of the rounded number: a millisecond less than 2 h is 2 h. */
 export const inWords = (ms: number): string => {
-  if (ms < 1_000) return `${Math.round(ms)} ms`
-  if (ms < 120_000) return `${rounded(ms / 1_000)} s`
-  if (ms < 7_200_000) return `${rounded(ms / 60_000)} min`
+  if (Math.round(ms) < 1_000) return `${Math.round(ms)} ms`
+  if (rounded(ms / 1_000) < 120) return `${rounded(ms / 1_000)} s`
+  if (rounded(ms / 60_000) < 120) return `${rounded(ms / 60_000)} min`
   return `${rounded(ms / 3_600_000)} h`
 }
 

@@ -100,4 +100,5 @@ test('the lowest active clock of a source holds it back, the idle ones do not', 
 
 test('durations are told in the largest unit that reads well', () => {
   expect([120, 5_000, 90_000, 750_000, 93_600_000].map(inWords)).toEqual(['120 ms', '5 s', '90 s', '12.5 min', '26 h'])
+  expect([999.6, 119_999, 7_199_999].map(inWords)).toEqual(['1 s', '2 min', '2 h'])
 })

@@ -5,11 +5,11 @@
 export interface Broker {
   /**
    * Stores one message, or is one of an atomic batch. Resolves with null where the server answers without an
-   * acknowledgement (a batch that is open). Rejects with Refused when the server said no, and with any other error when
-   * nobody knows whether it is stored.
+   * acknowledgement (a batch that is open). Rejects with Refused when the server said no, with Unsendable when it was
+   * never sent, and with any other error when nobody knows whether it is stored.
    */
   publish(subject: string, data: Uint8Array, headers: Headers, timeoutMs: number): Promise<Ack | null>
-  /** Sends without waiting for an answer: the middle of an atomic batch. */
+  /** Sends without waiting for an answer: the middle of an atomic batch. Throws Unsendable. */
   send(subject: string, data: Uint8Array, headers: Headers): void
   /** Sequences of a stream now, asked of the leader; last is 0 when nothing was ever written. */
   range(stream: string): Promise<StreamRange>
@@ -122,4 +122,9 @@ export class Refused extends Error {
     this.name = 'Refused'
     this.code = code
   }
+}
+
+/** A message that no server takes, one above its limit of bytes say: a mistake in the code, which no repetition mends. */
+export class Unsendable extends Error {
+  override name = 'Unsendable'
 }

@@ -10,7 +10,15 @@ import {
 } from '@nats-io/jetstream'
 import type { Kvm } from '@nats-io/kv'
 import { headers, InvalidArgumentError, type MsgHdrs, type NatsConnection, nanos } from '@nats-io/transport-node'
-import { type Ack, type Broker, type ConsumeOptions, type Delivery, Refused, type StoredMessage } from './broker.ts'
+import {
+  type Ack,
+  type Broker,
+  type ConsumeOptions,
+  type Delivery,
+  Refused,
+  type StoredMessage,
+  Unsendable,
+} from './broker.ts'
 import { readBatch } from './direct-batch.ts'
 import { openBucket } from './nats-bucket.ts'
 import { createPulls } from './pulls.ts'
@@ -68,6 +76,10 @@ const toAck = ({ error, seq = 0, duplicate = false }: Answer): Ack => {
   return { seq, duplicate }
 }
 
+/** What the connection does not take, or did not. */
+const untaken = (error: unknown): unknown =>
+  error instanceof InvalidArgumentError ? new Unsendable(error.message, { cause: error }) : error
+
 /** The durable consumer shows lag to operators; position is the checkpoint's, so it is made anew at every start. */
 const remade = async (
   js: JetStreamClient,
@@ -121,10 +133,18 @@ const ephemeral = async (
 /** Broker on a real connection. */
 export const createNatsBroker = (nc: NatsConnection, js: JetStreamClient, jsm: JetStreamManager, kvm: Kvm): Broker => ({
   async publish(subject, data, values, timeout) {
-    const reply = await nc.request(subject, data, { headers: toHeaders(values), timeout })
+    const reply = await nc.request(subject, data, { headers: toHeaders(values), timeout }).catch((error: unknown) => {
+      throw untaken(error)
+    })
     return reply.data.length === 0 ? null : toAck(reply.json<Answer>())
   },
-  send: (subject, data, values) => nc.publish(subject, data, { headers: toHeaders(values) }),
+  send(subject, data, values) {
+    try {
+      nc.publish(subject, data, { headers: toHeaders(values) })
+    } catch (error) {
+      throw untaken(error)
+    }
+  },
   async range(stream) {
     const { state, created } = await asked(() => jsm.streams.info(stream))
     return { first: state.first_seq, last: state.last_seq, bytes: state.bytes, made: String(created) }

@@ -9,6 +9,7 @@ import type { Head } from '#schema/checkpoint.ts'
 import type { MetricDefinition } from '#schema/metric.ts'
 import { logStream, stateStream } from '#schema/subjects.ts'
 import { startTestNats, type TestNats } from '../testing/nats.ts'
+import { Unsendable } from './broker.ts'
 import { connectNats, type Nats } from './connect.ts'
 import { createLogWriter, createPartitionLog } from './log.ts'
 import { createCheckpointFeed, createOutputFeed } from './outputs.ts'
@@ -246,6 +247,17 @@ const headOf = (owner: string, epoch: number): Head => ({
   sequence: 0,
   manifest: [],
   marks: [],
+})
+
+test('a write that holds a message which no server takes is given up at once, and nothing of it is stored', async () => {
+  const store = createStateStore(nats.broker, 0)
+  const revision = await store.claim(headOf('owner', 1), 0)
+  const stored = (await nats.jsm.streams.info(stateStream(0))).state.last_seq
+  const next = { nonce: 'too big', manifest: [], marks: [] }
+  const batch = buildBatch(new PartitionFold(Uint32Array.of(1, 2, 3, 4)).seal(1, 0), headOf('owner', 1), next, 0)
+  const late = [{ tenant: 'main', data: new Uint8Array(nats.nc.info!.max_payload + 1) }]
+  await expect(store.commit({ ...batch, late }, revision)).rejects.toThrow(Unsendable)
+  expect((await nats.jsm.streams.info(stateStream(0))).state.last_seq).toBe(stored)
 })
 
 test('a write on a head that has moved is refused as a whole, and nothing of it is stored', async () => {

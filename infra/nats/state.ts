@@ -14,7 +14,7 @@ import {
   stateStream,
 } from '#schema/subjects.ts'
 import { onlyTrace } from '#schema/trace.ts'
-import { type Broker, type Headers, Refused } from './broker.ts'
+import { type Broker, type Headers, Refused, Unsendable } from './broker.ts'
 import { patiently, pause } from './follow.ts'
 
 const REQUEST_TIMEOUT_MS = 2_000
@@ -123,7 +123,7 @@ export const createStateStore = (broker: Broker, partition: number, kept: Kept =
       try {
         return await attempt()
       } catch (error) {
-        if (error instanceof Refused && ++refusals >= MOST_REFUSALS) throw error
+        if (error instanceof Unsendable || (error instanceof Refused && ++refusals >= MOST_REFUSALS)) throw error
         const now = await headWhenReachable()
         if (now.head?.nonce === wanted.nonce) return now.revision
         if (now.revision !== revision) {

@@ -46,7 +46,8 @@ const groupBy = <T>(items: readonly T[], key: (item: T) => string): Map<string, 
   return groups
 }
 
-const aggregateMessages = (rows: readonly OutputRow[]): CheckpointBatch['aggregates'] =>
+/** Rows of aggregates and of sessions by tenant and metric, in messages that the broker takes. */
+export const aggregateMessages = (rows: readonly OutputRow[]): CheckpointBatch['aggregates'] =>
   [...groupBy(rows, (row) => `${row.tenant}\n${row.metric}`).values()].flatMap((group) =>
     ndjson(group).map((data) => ({ tenant: group[0].tenant, metric: group[0].metric, data })),
   )
