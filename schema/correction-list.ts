@@ -26,15 +26,15 @@ export const sliceKey = ({
 }: Omit<AggregateRow, keyof MeasureJson>): string => JSON.stringify([tenant, metric, version, size, start, dims])
 
 /** The slices that came after their own clock had passed their end. */
-export const correctedSlices = (rows: readonly AggregateRow[]): AggregateRow[] =>
+export const correctedSlices = <T extends AggregateRow>(rows: readonly T[]): T[] =>
   rows.filter(({ corrections }) => corrections > 0)
 
 /**
  * What a batch of deltas corrects, one for each point: its value before, with what all partitions had stored, and after.
- * `stored`: merged rows of the corrected slices by sliceKey.
+ * `rows` may be merged already: `revisions` says of how many deltas. `stored`: merged rows of the corrected slices by sliceKey.
  */
 export const sliceCorrections = (
-  rows: readonly AggregateRow[],
+  rows: readonly (AggregateRow & { revisions?: number })[],
   stored: ReadonlyMap<string, AggregateRow & { revision: number }>,
   measureFor: MeasureFinder,
 ): NewCorrection[] => {
@@ -55,7 +55,7 @@ export const sliceCorrections = (
       ...{ tenant, metric, version, windowStart: start, windowEnd: start + size, dimensions: dims, from },
       to: valueBy(spec, state),
       events: group.reduce((sum, { corrections }) => sum + corrections, 0),
-      revision: (before?.revision ?? 0) + group.length,
+      revision: group.reduce((sum, { revisions = 1 }) => sum + revisions, before?.revision ?? 0),
     }
   })
 }

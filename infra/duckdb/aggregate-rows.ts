@@ -1,8 +1,8 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type { AggregateRow } from '#schema/checkpoint.ts'
 import { aggTable } from '#schema/metric.ts'
 import { MEASURE_FROM_JSON, MEASURE_TYPES } from './measure-columns.ts'
-import { mergeDeltas } from './merge-deltas.ts'
+import type { MergedDelta } from './merge-deltas.ts'
+import { runPrepared } from './prepared.ts'
 import { rowJson } from './row-json.ts'
 import type { Spool } from './spool.ts'
 import { AGGREGATE_TABLES } from './tables.ts'
@@ -27,16 +27,16 @@ SELECT tenant, metric, version, size AS size_ms, epoch_ms(start) AS window_start
   dims, events, corrections, epoch_ms("correctedAt") AS corrected_at, ${MEASURE_FROM_JSON}, coalesce(revisions, 1) AS revisions, epoch_ms($1::BIGINT) AS stored_at, false AS merged
 FROM ${table}`
 
-/** Appends deltas to the table of their slice's size, those of one series and slice as one row. */
+/** Appends deltas to the table of their slice's size. */
 export const insertAggregates = async (
   connection: DuckDBConnection,
   spool: Spool,
-  rows: readonly AggregateRow[],
+  rows: readonly MergedDelta[],
   now: number,
 ): Promise<void> => {
   for (const into of AGGREGATE_TABLES) {
-    const lines = mergeDeltas(rows.filter((row) => aggTable(row.size) === into)).map(rowJson)
+    const lines = rows.filter((row) => aggTable(row.size) === into).map(rowJson)
     if (lines.length === 0) continue
-    await spool.with(lines, COLUMNS, (table) => connection.run(insertSql(into, table), [now]))
+    await spool.with(lines, COLUMNS, (table) => runPrepared(connection, insertSql(into, table), [now]))
   }
 }

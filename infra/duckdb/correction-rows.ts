@@ -1,5 +1,5 @@
-import type { DuckDBConnection, DuckDBListValue } from '@duckdb/node-api'
-import type { AggregateRow, DefinitionState, SessionRow } from '#schema/checkpoint.ts'
+import type { DuckDBConnection } from '@duckdb/node-api'
+import type { DefinitionState, SessionRow } from '#schema/checkpoint.ts'
 import {
   correctedSlices,
   type MeasureFinder,
@@ -7,69 +7,15 @@ import {
   type NewCorrection,
   sessionCorrections,
   sliceCorrections,
-  sliceKey,
 } from '#schema/correction-list.ts'
-import { aggTable, type MeasureSpec, type MetricDefinition } from '#schema/metric.ts'
-import type { OlapRow } from '#schema/olap.ts'
+import type { MeasureSpec, MetricDefinition } from '#schema/metric.ts'
 import { newestSessionRows, sessionRowKey } from '#schema/session-rows.ts'
-import { MEASURE_VALUES, measureJson } from './measure-columns.ts'
+import { withRows } from './given-rows.ts'
+import type { MergedDelta } from './merge-deltas.ts'
 import { rowJson } from './row-json.ts'
 import { readSessionsOf } from './sessions.ts'
 import type { Spool } from './spool.ts'
-import { AGGREGATE_TABLES, mergedRows } from './tables.ts'
-
-const SLICE = 'tenant, metric, version, size_ms, window_start, dims'
-const SLICE_TYPES = {
-  tenant: 'VARCHAR',
-  metric: 'VARCHAR',
-  version: 'BIGINT',
-  size: 'BIGINT',
-  start: 'BIGINT',
-  dims: 'VARCHAR[]',
-}
-
-/** The range lets most of the table be skipped. */
-const storedSql = (table: string, wanted: string): string => `
-SELECT tenant, metric, version::DOUBLE, size_ms::DOUBLE, epoch_ms(window_start)::DOUBLE, dims,
-  events::DOUBLE, corrections::DOUBLE, revisions::DOUBLE, ${MEASURE_VALUES}
-FROM (${mergedRows(
-  SLICE,
-  `${table} SEMI JOIN (
-    SELECT tenant, metric, version, size AS size_ms, epoch_ms(start) AS window_start, dims FROM ${wanted}) USING (${SLICE})
-  WHERE window_start BETWEEN epoch_ms($1::BIGINT) AND epoch_ms($2::BIGINT)`,
-)})`
-const FIXED = 9
-
-const toRow = (values: readonly unknown[]): OlapRow => {
-  const [tenant, metric, version, size, start, dims, events, corrections, revision] = values
-  return {
-    ...({ tenant, metric, version, size, start, events, corrections, revision } as OlapRow),
-    dims: [...(dims as DuckDBListValue).items] as (string | null)[],
-    ...measureJson(values.slice(FIXED)),
-  }
-}
-
-/** What is stored of the slices of these rows, merged, by sliceKey. */
-const storedSlices = async (
-  connection: DuckDBConnection,
-  spool: Spool,
-  rows: readonly AggregateRow[],
-): Promise<Map<string, OlapRow>> => {
-  const stored = new Map<string, OlapRow>()
-  for (const table of AGGREGATE_TABLES) {
-    const own = rows.filter(({ size }) => aggTable(size) === table)
-    if (own.length === 0) continue
-    const starts = own.map(({ start }) => start).sort((a, b) => a - b)
-    const lines = own.map(({ tenant, metric, version, size, start, dims }) =>
-      rowJson({ ...{ tenant, metric, version, size, start }, dims }),
-    )
-    const reader = await spool.with(lines, SLICE_TYPES, (wanted) =>
-      connection.runAndReadAll(storedSql(table, wanted), [starts[0], starts[starts.length - 1]]),
-    )
-    for (const row of reader.getRows().map(toRow)) stored.set(sliceKey(row), row)
-  }
-  return stored
-}
+import type { StoredSlices } from './stored-slices.ts'
 
 const DEFINITIONS = `
 SELECT DISTINCT tenant, definition::VARCHAR FROM definitions
@@ -110,11 +56,12 @@ const findMeasures = async (
   return (row) => measures.get(nameOf(row))
 }
 
-/** What a batch corrects, asked before any of it is written. Costs nothing when it corrects nothing. */
+/** What a batch corrects, asked before any of it is written. Costs nothing when it corrects nothing. `aggregates`: one a slice. */
 export const correctionsIn = async (
   connection: DuckDBConnection,
   spool: Spool,
-  batch: { aggregates: AggregateRow[]; sessions: SessionRow[]; definitions: DefinitionState[] },
+  slicesStored: StoredSlices,
+  batch: { aggregates: MergedDelta[]; sessions: SessionRow[]; definitions: DefinitionState[] },
 ): Promise<NewCorrection[]> => {
   const slices = correctedSlices(batch.aggregates)
   const sessions = maybeCorrected(newestSessionRows(batch.sessions))
@@ -124,7 +71,7 @@ export const correctionsIn = async (
     (await readSessionsOf(connection, spool, sessions)).map((row) => [sessionRowKey(row), row] as const),
   )
   return [
-    ...sliceCorrections(batch.aggregates, await storedSlices(connection, spool, slices), measureFor),
+    ...sliceCorrections(slices, await slicesStored.find(slices), measureFor),
     ...sessionCorrections(sessions, (row) => known.get(sessionRowKey(row)), measureFor),
   ]
 }
@@ -159,7 +106,7 @@ export const insertCorrections = async (
   const lines = corrections.map(({ dimensions, ...rest }) =>
     rowJson({ ...rest, dims: dimensions } as SpooledCorrection),
   )
-  await spool.with(lines, COLUMNS, (table) => connection.run(insertSql(table), [now]))
+  await withRows(connection, spool, lines, COLUMNS, insertSql, [now])
 }
 
 type SpooledCorrection = Omit<NewCorrection, 'dimensions'> & { dims: (string | null)[] }

@@ -1,5 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { OlapPart, StoredPartition } from '#processors/ports.ts'
+import { withRows } from './given-rows.ts'
+import type { Spool } from './spool.ts'
 
 interface StateRow {
   partition: number
@@ -30,19 +32,24 @@ const SAME = ['"partition"', 'kind', 'tenant', 'name']
   .map((column) => `fold_state.${column} = new.${column}`)
   .join(' AND ')
 
-/** Updates in place what is known: rows that came and went with every write would fill the table. */
-export const keepFoldState = async (connection: DuckDBConnection, parts: readonly OlapPart[]): Promise<void> => {
+const COLUMNS = { partition: 'INTEGER', kind: 'VARCHAR', tenant: 'VARCHAR', name: 'VARCHAR', value: 'VARCHAR' }
+
+const updateSql = (table: string): string => `UPDATE fold_state SET value = new.value FROM ${table} new WHERE ${SAME}`
+const insertSql = (table: string): string => `
+INSERT INTO fold_state SELECT new."partition", new.kind, new.tenant, new.name, new.value FROM ${table} new
+WHERE NOT EXISTS (SELECT 1 FROM fold_state WHERE ${SAME})`
+
+/** Updates in place what is known, mostly all: rows that came and went with every write would fill the table. */
+export const keepFoldState = async (
+  connection: DuckDBConnection,
+  spool: Spool,
+  parts: readonly OlapPart[],
+): Promise<void> => {
   const rows = changesIn(parts)
   if (rows.length === 0) return
-  const json = JSON.stringify(rows.map((row) => ({ ...row, value: JSON.stringify(row.value) })))
-  const given = `(SELECT unnest(from_json($1, '[{"partition": "INTEGER", "kind": "VARCHAR", "tenant": "VARCHAR",
-    "name": "VARCHAR", "value": "VARCHAR"}]'), recursive := true))`
-  await connection.run(`UPDATE fold_state SET value = new.value FROM ${given} new WHERE ${SAME}`, [json])
-  await connection.run(
-    `INSERT INTO fold_state SELECT new."partition", new.kind, new.tenant, new.name, new.value FROM ${given} new
-     WHERE NOT EXISTS (SELECT 1 FROM fold_state WHERE ${SAME})`,
-    [json],
-  )
+  const lines = rows.map((row) => JSON.stringify({ ...row, value: JSON.stringify(row.value) }))
+  const updated = await withRows(connection, spool, lines, COLUMNS, updateSql)
+  if (updated.rowsChanged < rows.length) await withRows(connection, spool, lines, COLUMNS, insertSql)
 }
 
 const toPartition = (checkpoint: number, sequence: number): StoredPartition => ({

@@ -2,10 +2,12 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import type { OlapPart } from '#processors/ports.ts'
 import type { LateEvent } from '#schema/checkpoint.ts'
 import type { EventLine } from '#schema/event.ts'
+import { withRows } from './given-rows.ts'
+import type { RepeatedRow } from './ledger-rows.ts'
 import type { RawLine } from './raw-rows.ts'
 import type { Refused } from './refused.ts'
 import type { Spool } from './spool.ts'
-import { identitySql, idSql } from './tables.ts'
+import { identitySql } from './tables.ts'
 
 /** A late event, or one that cannot be stored, as it is spooled. Times in milliseconds since 1970. */
 interface LateRow {
@@ -127,54 +129,73 @@ export const lateRows = (
   ...refused.others.map(fromOther),
 ]
 
-const STAGE = (table: string): string => `
-CREATE OR REPLACE TEMP TABLE late AS
-SELECT *, CASE WHEN code = 'LATE' THEN ${identitySql('tenant', 'source', 'key', 'id')} END AS identity FROM ${table}`
+/** Of late events, by their number: what they are known by, and whether an event is stored that is known by it. */
+const LATE_COLUMNS = { number: 'INTEGER', tenant: 'VARCHAR', source: 'VARCHAR', key: 'VARCHAR', id: 'VARCHAR' }
+const knownSql = (table: string): string => `
+WITH late AS MATERIALIZED (
+  SELECT number, ${identitySql('tenant', 'source', 'key', 'id')} AS identity FROM ${table}),
+known AS (
+  SELECT late.identity FROM late SEMI JOIN raw_events ON late.identity = raw_events.identity
+  UNION SELECT late.identity FROM late SEMI JOIN dead_letters ON late.identity = dead_letters.identity)
+SELECT identity::VARCHAR, identity IN (SELECT identity FROM known) FROM late ORDER BY number`
 
-const KNOWN = `
-CREATE OR REPLACE TEMP TABLE known AS
-SELECT DISTINCT late.identity FROM late SEMI JOIN raw_events ON late.identity = raw_events.identity
-UNION SELECT DISTINCT late.identity FROM late SEMI JOIN dead_letters ON late.identity = dead_letters.identity`
+interface JudgedRow extends LateRow {
+  /** 64 bits as a decimal; null of what is not late. */
+  identity: string | null
+}
 
-/** Of several copies in the batch the first in the log is the dead letter. */
-const JUDGED = `
-CREATE OR REPLACE TEMP TABLE judged AS
-SELECT *, identity IS NOT NULL AND (identity IN (SELECT identity FROM known)
-  OR row_number() OVER (PARTITION BY identity ORDER BY "partition", sequence, "index") > 1) AS repeated
-FROM late`
+interface Judged {
+  dead: JudgedRow[]
+  /** Of events that are stored, or stand before it among the rows. */
+  repeated: JudgedRow[]
+}
 
-const DUPLICATES = `
-INSERT INTO counters
-SELECT tenant, 'duplicate', count(*) FROM judged WHERE repeated GROUP BY tenant`
+const byPlace = (a: LateRow, b: LateRow): number =>
+  a.partition - b.partition || a.sequence - b.sequence || a.index - b.index
 
-const REPEATED = `
-INSERT INTO duplicates
-SELECT tenant, source, id, key, epoch_ms("receivedAt"), "partition", sequence, "index", true, ${idSql('tenant', 'id')}
-FROM judged WHERE repeated`
+/** Of several copies among the rows the first in the log is the dead letter. */
+const judge = async (connection: DuckDBConnection, spool: Spool, rows: readonly LateRow[]): Promise<Judged> => {
+  const late = rows.filter(({ code }) => code === 'LATE').sort(byPlace)
+  const dead = rows.filter(({ code }) => code !== 'LATE').map((row): JudgedRow => ({ ...row, identity: null }))
+  const repeated: JudgedRow[] = []
+  if (late.length === 0) return { dead, repeated }
+  const lines = late.map(({ tenant, source, key, id }, number) => JSON.stringify({ number, tenant, source, key, id }))
+  const reader = await withRows(connection, spool, lines, LATE_COLUMNS, knownSql)
+  const seen = new Set<string>()
+  for (const [i, [identity, isKnown]] of (reader.getRows() as [string, boolean][]).entries()) {
+    const target = isKnown || seen.has(identity) ? repeated : dead
+    target.push({ ...late[i], identity })
+    seen.add(identity)
+  }
+  return { dead, repeated }
+}
 
-const DEAD = `
+const DEAD_COLUMNS = { ...COLUMNS, identity: 'UBIGINT' }
+const deadSql = (table: string): string => `
 INSERT INTO dead_letters
 SELECT tenant, source, id, name, key, code, message, NULL, event, epoch_ms(time), epoch_ms(coalesce("receivedAt", $1::BIGINT)),
   epoch_ms(watermark), "partition", sequence, "index", epoch_ms($1::BIGINT), refused, identity
-FROM judged WHERE NOT repeated`
+FROM ${table}`
 
 /**
- * Late events that are in raw_events or among the dead letters already are counted as duplicates, the others become dead
- * letters. Runs after the batch's own raw rows: the first copy of an event may be among them. One scan of one column of
- * each table for the whole batch.
+ * Late events that are in raw_events or among the dead letters already are answered, as rows of duplicates; the others
+ * become dead letters. Runs after the batch's own raw rows: the first copy of an event may be among them. One scan of one
+ * column of each table for the whole batch.
  */
 export const insertLate = async (
   connection: DuckDBConnection,
   spool: Spool,
   rows: readonly LateRow[],
   now: number,
-): Promise<void> => {
-  if (rows.length === 0) return
-  const lines = rows.map((row) => JSON.stringify(row))
-  await spool.with(lines, COLUMNS, (table) => connection.run(STAGE(table)))
-  await connection.run(KNOWN)
-  await connection.run(JUDGED)
-  await connection.run(DUPLICATES)
-  await connection.run(REPEATED)
-  await connection.run(DEAD, [now])
+): Promise<RepeatedRow[]> => {
+  if (rows.length === 0) return []
+  const { dead, repeated } = await judge(connection, spool, rows)
+  if (dead.length > 0) {
+    const lines = dead.map((row) => JSON.stringify(row))
+    await withRows(connection, spool, lines, DEAD_COLUMNS, deadSql, [now])
+  }
+  return repeated.map(({ tenant, source, id, key, receivedAt, partition, sequence, index }) => ({
+    ...{ tenant, source, id, key, receivedAt, partition, sequence, index },
+    late: true,
+  }))
 }

@@ -3,7 +3,9 @@ import type { OlapPart, RawLines, ReceivedPart } from '#processors/ports.ts'
 import type { EventLine } from '#schema/event.ts'
 import { addSettled, minuteStart } from '#schema/ledger.ts'
 import type { LogPositions } from '#schema/olap.ts'
+import { withRows } from './given-rows.ts'
 import { follows } from './positions.ts'
+import { runPrepared } from './prepared.ts'
 import type { Spool } from './spool.ts'
 import { idSql } from './tables.ts'
 import { transaction } from './transaction.ts'
@@ -19,12 +21,31 @@ export const insertSettled = async (
   const rows = addSettled(parts.map(({ settled }) => settled))
   if (rows.length === 0) return
   const lines = rows.map((row) => JSON.stringify({ ...row, minute: minuteStart(row.minute) }))
-  await spool.with(lines, SETTLED_COLUMNS, (table) =>
-    connection.run(`INSERT INTO settled_minutes SELECT tenant, epoch_ms(minute), "C", "L", "D", "I" FROM ${table}`),
+  await withRows(
+    connection,
+    spool,
+    lines,
+    SETTLED_COLUMNS,
+    (table) => `INSERT INTO settled_minutes SELECT tenant, epoch_ms(minute), "C", "L", "D", "I" FROM ${table}`,
   )
 }
 
-const REPEATED_COLUMNS = {
+/** A copy of an event that was counted already. */
+export interface RepeatedRow {
+  tenant: string
+  source: string | null
+  id: string
+  key: string | null
+  /** Milliseconds since 1970. */
+  receivedAt: number | null
+  partition: number
+  sequence: number
+  index: number
+  /** It was settled as late. */
+  late: boolean
+}
+
+const REPEATED_COLUMNS: Record<keyof RepeatedRow, string> = {
   tenant: 'VARCHAR',
   source: 'VARCHAR',
   id: 'VARCHAR',
@@ -33,30 +54,54 @@ const REPEATED_COLUMNS = {
   partition: 'INTEGER',
   sequence: 'BIGINT',
   index: 'INTEGER',
+  late: 'BOOLEAN',
 }
 
 /** Read here and not by DuckDB: the fold has read them like this, and what DuckDB refuses may be among them. */
-const repeatedRows = ({ partition, repeated }: OlapPart): string[] =>
+export const repeatedRows = ({ partition, repeated }: OlapPart): RepeatedRow[] =>
   repeated.flatMap(({ sequence, lines, indexes }: RawLines) =>
     lines.map((text, i) => {
       const { tenant, source, key, receivedAt, e } = JSON.parse(text) as EventLine
       const named = { tenant, source, key: key.toWellFormed(), id: e.id.toWellFormed() }
-      return JSON.stringify({ ...named, receivedAt: Math.trunc(receivedAt), partition, sequence, index: indexes[i] })
+      const place = { partition, sequence, index: indexes[i] }
+      return { ...named, receivedAt: Math.trunc(receivedAt), ...place, late: false }
     }),
   )
 
-/** Keeps the copies that the processor found to be duplicates. */
+/** Keeps copies of events that were counted already. */
 export const insertRepeated = async (
   connection: DuckDBConnection,
   spool: Spool,
-  parts: readonly OlapPart[],
+  rows: readonly RepeatedRow[],
 ): Promise<void> => {
-  const lines = parts.flatMap(repeatedRows)
+  if (rows.length === 0) return
+  await withRows(
+    connection,
+    spool,
+    rows.map((row) => JSON.stringify(row)),
+    REPEATED_COLUMNS,
+    (table) => `INSERT INTO duplicates
+      SELECT tenant, source, id, key, epoch_ms("receivedAt"), "partition", sequence, "index", late, ${idSql('tenant', 'id')}
+      FROM ${table}`,
+  )
+}
+
+const COUNTER_COLUMNS = { tenant: 'VARCHAR', count: 'BIGINT' }
+
+/** Adds to what is counted of duplicates, by tenant. */
+export const countDuplicates = async (
+  connection: DuckDBConnection,
+  spool: Spool,
+  counts: ReadonlyMap<string, number>,
+): Promise<void> => {
+  const lines = [...counts].filter(([, count]) => count > 0).map(([tenant, count]) => JSON.stringify({ tenant, count }))
   if (lines.length === 0) return
-  await spool.with(lines, REPEATED_COLUMNS, (table) =>
-    connection.run(`INSERT INTO duplicates
-      SELECT tenant, source, id, key, epoch_ms("receivedAt"), "partition", sequence, "index", false, ${idSql('tenant', 'id')}
-      FROM ${table}`),
+  await withRows(
+    connection,
+    spool,
+    lines,
+    COUNTER_COLUMNS,
+    (table) => `INSERT INTO counters SELECT tenant, 'duplicate', "count" FROM ${table}`,
   )
 }
 
@@ -66,7 +111,7 @@ ORDER BY "partition"`
 
 /** Up to where each partition's log is settled and stored, and its headers are read. */
 export const readLogPositions = async (connection: DuckDBConnection): Promise<LogPositions> => {
-  const [settled, received] = (await connection.runAndReadAll(POSITIONS)).getColumnsJS() as [number[], number[]]
+  const [settled, received] = (await runPrepared(connection, POSITIONS)).getColumnsJS() as [number[], number[]]
   return { settled, received }
 }
 
@@ -79,6 +124,8 @@ const RECEIVED_COLUMNS = {
   rejected: 'BIGINT',
   shed: 'BIGINT',
 }
+
+const MOVED_COLUMNS = { partition: 'INTEGER', sequence: 'BIGINT' }
 
 const receivedRows = ({ partition, frames }: ReceivedPart): string[] =>
   frames.flatMap(({ sequence, received }) =>
@@ -99,13 +146,22 @@ export const writeReceived = async (
   const lines = fresh.flatMap(receivedRows)
   await transaction(connection, async () => {
     if (lines.length > 0) {
-      await spool.with(lines, RECEIVED_COLUMNS, (table) =>
-        connection.run(`INSERT INTO received_minutes
-          SELECT "partition", sequence, tenant, epoch_ms(minute), accepted, rejected, shed FROM ${table}`),
+      await withRows(
+        connection,
+        spool,
+        lines,
+        RECEIVED_COLUMNS,
+        (table) => `INSERT INTO received_minutes
+          SELECT "partition", sequence, tenant, epoch_ms(minute), accepted, rejected, shed FROM ${table}`,
       )
     }
-    for (const { partition, sequence } of fresh) {
-      await connection.run('UPDATE received_positions SET sequence = $2 WHERE "partition" = $1', [partition, sequence])
-    }
+    await withRows(
+      connection,
+      spool,
+      fresh.map(({ partition, sequence }) => JSON.stringify({ partition, sequence })),
+      MOVED_COLUMNS,
+      (table) => `UPDATE received_positions SET sequence = moved.sequence FROM ${table} moved
+        WHERE received_positions."partition" = moved."partition"`,
+    )
   })
 }

@@ -1,6 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { OlapPart } from '#processors/ports.ts'
 import type { StoredMarker } from '#schema/olap.ts'
+import { withRows } from './given-rows.ts'
 import type { Spool } from './spool.ts'
 
 const COLUMNS = { gateway: 'VARCHAR', number: 'BIGINT', partition: 'INTEGER', sentAt: 'BIGINT' }
@@ -18,11 +19,14 @@ export const insertMarkers = async (
     markers.map((marker) => JSON.stringify({ ...marker, partition })),
   )
   if (lines.length === 0) return
-  await spool.with(lines, COLUMNS, (table) =>
-    connection.run(
+  await withRows(
+    connection,
+    spool,
+    lines,
+    COLUMNS,
+    (table) =>
       `INSERT INTO markers SELECT gateway, number, "partition", epoch_ms("sentAt"), epoch_ms($1::BIGINT) FROM ${table}`,
-      [now],
-    ),
+    [now],
   )
 }
 

@@ -61,9 +61,9 @@ const COLUMNS: Record<keyof MeasureJson, MeasureColumn> = {
   error: { type: 'DOUBLE', empty: '0', isNewer: true, merged: 'coalesce(fsum(error), 0)' },
 }
 
-type Field = keyof MeasureJson
+export type Field = keyof MeasureJson
 
-const FIELDS = Object.keys(COLUMNS) as Field[]
+export const FIELDS = Object.keys(COLUMNS) as Field[]
 
 const COUNTED: readonly Field[] = ['n', 'shed']
 /** What a measure of a kind keeps; the other columns of its rows are empty. */

@@ -19,6 +19,7 @@ import { restoreRaw } from './restore.ts'
 import { readNewestSessions, readOpenSessions, readSessions } from './sessions.ts'
 import { createSpool } from './spool.ts'
 import { runSql } from './sql.ts'
+import { createStoredSlices } from './stored-slices.ts'
 import { readTotals } from './totals.ts'
 import { writeParts } from './write.ts'
 
@@ -49,7 +50,9 @@ export const createDuckDbOlap = async (
   const connection = await instance.connect()
   const maintenance = await instance.connect()
   const pool = createQueryPool(instance, { connections: readers, timeoutMs: queryTimeoutMs })
-  const dependencies = { connection, spool: createSpool(spool), logger, now }
+  const files = createSpool(spool)
+  const slices = createStoredSlices(connection, files, now)
+  const dependencies = { connection, spool: files, slices, logger, now }
   const writes = createQueue()
   const chores = createQueue()
   return {

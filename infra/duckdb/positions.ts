@@ -1,7 +1,9 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { type OlapPart, OutOfSequence } from '#processors/ports.ts'
 import type { Positions } from '#schema/olap.ts'
+import { withRows } from './given-rows.ts'
 import { runPrepared } from './prepared.ts'
+import type { Spool } from './spool.ts'
 
 /** By partition: the last checkpoint that is stored. */
 export const readPositions = async (connection: DuckDBConnection): Promise<Positions> => {
@@ -20,11 +22,20 @@ export const follows = (partition: number, stored: number, after: number, upTo: 
   return true
 }
 
-export const movePositions = async (connection: DuckDBConnection, parts: readonly OlapPart[]): Promise<void> => {
-  const values = parts.map((_, i) => `($${3 * i + 1}, $${3 * i + 2}, $${3 * i + 3})`).join(', ')
-  await connection.run(
-    `UPDATE positions SET checkpoint = moved.checkpoint, sequence = moved.sequence
-     FROM (VALUES ${values}) moved(p, checkpoint, sequence) WHERE "partition" = moved.p`,
-    parts.flatMap(({ partition, checkpoint, sequence }) => [partition, checkpoint, sequence]),
+const COLUMNS = { partition: 'INTEGER', checkpoint: 'BIGINT', sequence: 'BIGINT' }
+
+export const movePositions = async (
+  connection: DuckDBConnection,
+  spool: Spool,
+  parts: readonly OlapPart[],
+): Promise<void> => {
+  const lines = parts.map(({ partition, checkpoint, sequence }) => JSON.stringify({ partition, checkpoint, sequence }))
+  await withRows(
+    connection,
+    spool,
+    lines,
+    COLUMNS,
+    (table) => `UPDATE positions SET checkpoint = moved.checkpoint, sequence = moved.sequence
+      FROM ${table} moved WHERE positions."partition" = moved."partition"`,
   )
 }

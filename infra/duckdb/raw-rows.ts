@@ -1,6 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { type OlapPart, textOf } from '#processors/ports.ts'
 import { PlacedLines, SERVER_COLUMNS } from './placed-lines.ts'
+import { runPrepared } from './prepared.ts'
 import type { Spool } from './spool.ts'
 import { identitySql, idSql } from './tables.ts'
 
@@ -53,7 +54,7 @@ export const insertRaw = async (
 ): Promise<void> => {
   const lines = placed(parts)
   if (lines.length === 0) return
-  await spool.with(lines.bytes(), COLUMNS, (table) => connection.run(insertSql(table)))
+  await spool.with(lines.bytes(), COLUMNS, (table) => runPrepared(connection, insertSql(table)))
 }
 
 /** The same of lines one by one. */

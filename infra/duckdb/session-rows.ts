@@ -2,6 +2,7 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import type { SessionRow } from '#schema/checkpoint.ts'
 import { newestSessionRows } from '#schema/session-rows.ts'
 import { MEASURE_FROM_JSON, MEASURE_TYPES } from './measure-columns.ts'
+import { runPrepared } from './prepared.ts'
 import { rowJson } from './row-json.ts'
 import { SESSION } from './session-tables.ts'
 import type { Spool } from './spool.ts'
@@ -48,7 +49,7 @@ export const insertSessions = async (
 ): Promise<void> => {
   if (rows.length === 0) return
   const placed = newestSessionRows(rows.map(({ partition, value }) => ({ ...value, partition })))
-  await spool.with(placed.map(rowJson), COLUMNS, (table) => connection.run(insertSql(table), [now]))
+  await spool.with(placed.map(rowJson), COLUMNS, (table) => runPrepared(connection, insertSql(table), [now]))
 }
 
 const forgetSql = (table: string): string => `

@@ -5,7 +5,9 @@ import { quote } from './open.ts'
 /** Rows on their way into a table. Reading a file costs DuckDB half of what reading a parameter does. */
 export interface Spool {
   /**
-   * Writes the lines (of JSON; as bytes each with a newline), calls `use` with a table function that reads them as `columns` (name: type), removes the file.
+   * Writes the lines (of JSON; as bytes each with a newline), calls `use` with a table function that reads them as
+   * `columns` (name: type), removes the file. The same columns have the same file each time, so that a statement on them
+   * is planned once; one call at a time.
    */
   with<T>(
     lines: readonly string[] | Uint8Array,
@@ -20,13 +22,19 @@ const columnsSql = (columns: Record<string, string>): string =>
     .join(', ')
 
 export const createSpool = (folder: string): Spool => {
-  let files = 0
+  const files = new Map<string, string>()
+  const fileOf = (columns: string): string => {
+    const file = files.get(columns) ?? join(folder, `${files.size}.ndjson`)
+    files.set(columns, file)
+    return file
+  }
   return {
     async with(lines, columns, use) {
-      const file = join(folder, `${files++}.ndjson`)
+      const sql = columnsSql(columns)
+      const file = fileOf(sql)
       try {
         await writeFile(file, lines instanceof Uint8Array ? lines : `${lines.join('\n')}\n`)
-        return await use(`read_json(${quote(file)}, format = 'newline_delimited', columns = {${columnsSql(columns)}})`)
+        return await use(`read_json(${quote(file)}, format = 'newline_delimited', columns = {${sql}})`)
       } finally {
         await rm(file, { force: true })
       }

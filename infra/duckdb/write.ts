@@ -7,28 +7,32 @@ import { applyDefinitions } from './definition-rows.ts'
 import { keepFoldState } from './fold-state.ts'
 import { insertHoles } from './holes.ts'
 import { insertLate, lateRows, type OtherRow } from './late-rows.ts'
-import { insertRepeated, insertSettled } from './ledger-rows.ts'
+import { countDuplicates, insertRepeated, insertSettled, type RepeatedRow, repeatedRows } from './ledger-rows.ts'
 import { insertMarkers } from './markers.ts'
+import { type MergedDelta, mergeDeltas } from './merge-deltas.ts'
 import { movePositions, notStored, readPositions } from './positions.ts'
 import { insertLines, insertRaw, type RawLine, rawLines } from './raw-rows.ts'
 import { findRefused, isRefusal, without } from './refused.ts'
 import { forgetSessions, insertSessions, type PlacedSession } from './session-rows.ts'
 import type { Spool } from './spool.ts'
+import type { StoredSlices } from './stored-slices.ts'
 import { transaction } from './transaction.ts'
 
 interface WriteDependencies {
   connection: DuckDBConnection
   spool: Spool
+  slices: StoredSlices
   logger: Logger
   now: () => number
 }
 
-const countDuplicates = async (connection: DuckDBConnection, parts: readonly OlapPart[]): Promise<void> => {
-  for (const { duplicates } of parts) {
-    for (const [tenant, count] of Object.entries(duplicates)) {
-      if (count > 0) await connection.run(`INSERT INTO counters VALUES ($1, 'duplicate', $2)`, [tenant, count])
-    }
-  }
+/** Copies by tenant: those that processors found, and late ones that are stored. */
+const countCopies = (parts: readonly OlapPart[], late: readonly RepeatedRow[]): Map<string, number> => {
+  const counts = new Map<string, number>()
+  const add = (tenant: string, count: number): void => void counts.set(tenant, (counts.get(tenant) ?? 0) + count)
+  for (const { duplicates } of parts) for (const [tenant, count] of Object.entries(duplicates)) add(tenant, count)
+  for (const { tenant } of late) add(tenant, 1)
+  return counts
 }
 
 /** What is inserted besides late events; each row can be left out by itself. */
@@ -76,34 +80,52 @@ const valuesOf = <T extends object>(placed: readonly Placed<T>[]): T[] => placed
 const definitionsOf = (placed: readonly Placed<DefinitionState>[]): Pick<OlapPart, 'partition' | 'definitions'>[] =>
   placed.map(({ partition, value }) => ({ partition, definitions: [value] }))
 
-const writeOnce = (
-  { connection, spool, now }: WriteDependencies,
+const insertAll = (
+  { connection, spool, slices, now }: WriteDependencies,
   parts: readonly OlapPart[],
   rows: Rows,
+  aggregates: MergedDelta[],
   refused: Parameters<typeof lateRows>[1],
 ): Promise<void> =>
   transaction(connection, async () => {
     const at = now()
     const batch = {
-      aggregates: valuesOf(rows.aggregates),
+      aggregates,
       sessions: valuesOf(rows.sessions),
       definitions: valuesOf(rows.definitions),
     }
-    await insertCorrections(connection, spool, await correctionsIn(connection, spool, batch), at)
+    await insertCorrections(connection, spool, await correctionsIn(connection, spool, slices, batch), at)
     await (rows.lines ? insertLines(connection, spool, rows.lines) : insertRaw(connection, spool, parts))
-    await insertAggregates(connection, spool, batch.aggregates, at)
+    await insertAggregates(connection, spool, aggregates, at)
     await forgetSessions(connection, spool, replacedIn(parts))
     await insertSessions(connection, spool, rows.sessions, at)
-    await insertLate(connection, spool, lateRows(parts, refused), at)
-    await insertRepeated(connection, spool, parts)
+    const lateCopies = await insertLate(connection, spool, lateRows(parts, refused), at)
+    await insertRepeated(connection, spool, [...parts.flatMap(repeatedRows), ...lateCopies])
     await insertSettled(connection, spool, parts)
-    await countDuplicates(connection, parts)
+    await countDuplicates(connection, spool, countCopies(parts, lateCopies))
     await applyDefinitions(connection, definitionsOf(rows.definitions))
     await insertMarkers(connection, spool, parts, at)
-    await keepFoldState(connection, parts)
+    await keepFoldState(connection, spool, parts)
     await insertHoles(connection, parts, at)
-    await movePositions(connection, parts)
+    await movePositions(connection, spool, parts)
   })
+
+const writeOnce = async (
+  dependencies: WriteDependencies,
+  parts: readonly OlapPart[],
+  rows: Rows,
+  refused: Parameters<typeof lateRows>[1],
+): Promise<void> => {
+  const aggregates = mergeDeltas(valuesOf(rows.aggregates))
+  try {
+    await insertAll(dependencies, parts, rows, aggregates, refused)
+  } catch (error) {
+    // A commit may have failed before or after it was durable.
+    dependencies.slices.forget()
+    throw error
+  }
+  dependencies.slices.added(aggregates)
+}
 
 /** Writes without what the store refuses, which becomes dead letters. Throws `cause` when that is not what is wrong. */
 const writeWithout = async (
@@ -116,7 +138,7 @@ const writeWithout = async (
   const all = rawLines(parts)
   const lines = await findRefused(connection, all, (some) => insertLines(connection, spool, some))
   const aggregates = await findRefused(connection, rows.aggregates, (some) =>
-    insertAggregates(connection, spool, valuesOf(some), now()),
+    insertAggregates(connection, spool, mergeDeltas(valuesOf(some)), now()),
   )
   const sessions = await findRefused(connection, rows.sessions, (some) =>
     insertSessions(connection, spool, some, now()),
