@@ -6,36 +6,44 @@ import { seriesKey } from '#schema/metric.ts'
 /** What several deltas of one series and slice come to; `revisions`: how many they are, absent for one. */
 export type MergedDelta = AggregateRow & { revisions?: number }
 
-const joined = <T>(a: readonly T[] | undefined, b: readonly T[] | undefined): T[] | undefined =>
-  a && b ? [...a, ...b] : (a ?? b)?.slice()
+/** A list of both, one behind the other; `known` is ours to change. */
+const joined = <T>(known: T[] | undefined, more: readonly T[]): T[] => {
+  if (!known) return [...more]
+  for (const one of more) known.push(one)
+  return known
+}
 
-const least = (a: number | undefined, b: number | undefined): number | undefined =>
-  a === undefined ? b : b === undefined ? a : Math.min(a, b)
-const most = (a: number | undefined, b: number | undefined): number | undefined =>
-  a === undefined ? b : b === undefined ? a : Math.max(a, b)
-const added = (a: number | undefined, b: number | undefined): number | undefined =>
-  a === undefined && b === undefined ? undefined : (a ?? 0) + (b ?? 0)
+/** A copy that `merge` may change. */
+const owned = (row: AggregateRow): MergedDelta => ({
+  ...row,
+  ...(row.members && { members: [...row.members] }),
+  ...(row.registers && { registers: [...row.registers] }),
+  ...(row.buckets && { buckets: [...row.buckets] }),
+  ...(row.items && { items: [...row.items] }),
+  revisions: 1,
+})
 
-/** As `mergedRows` merges them in the store: what is a list of changes stands one behind the other. */
-const merge = (a: MergedDelta, b: AggregateRow): MergedDelta => {
-  const sum = { sum: a.sum ?? 0, comp: a.comp ?? 0 }
-  mergeExact(sum, { sum: b.sum ?? 0, comp: b.comp ?? 0 })
-  return {
-    ...a,
-    ...mergeCorrections(a, b),
-    events: a.events + b.events,
-    n: added(a.n, b.n),
-    shed: added(a.shed, b.shed),
-    ...(added(a.sum, b.sum) === undefined && added(a.comp, b.comp) === undefined ? {} : sum),
-    min: least(a.min, b.min),
-    max: most(a.max, b.max),
-    members: joined(a.members, b.members),
-    registers: joined(a.registers, b.registers),
-    buckets: joined(a.buckets, b.buckets),
-    items: joined(a.items, b.items),
-    error: added(a.error, b.error),
-    revisions: (a.revisions ?? 1) + 1,
+/** As `mergedRows` merges them in the store, in place: what is a list of changes stands one behind the other. */
+const merge = (into: MergedDelta, row: AggregateRow): void => {
+  const { n, shed, sum, comp, min, max, members, registers, buckets, items, error } = row
+  into.events += row.events
+  if (row.corrections > 0 || row.correctedAt !== undefined) Object.assign(into, mergeCorrections(into, row))
+  if (n !== undefined) into.n = (into.n ?? 0) + n
+  if (shed !== undefined) into.shed = (into.shed ?? 0) + shed
+  if (sum !== undefined || comp !== undefined) {
+    const exact = { sum: into.sum ?? 0, comp: into.comp ?? 0 }
+    mergeExact(exact, { sum: sum ?? 0, comp: comp ?? 0 })
+    into.sum = exact.sum
+    into.comp = exact.comp
   }
+  if (min !== undefined) into.min = into.min === undefined ? min : Math.min(into.min, min)
+  if (max !== undefined) into.max = into.max === undefined ? max : Math.max(into.max, max)
+  if (members) into.members = joined(into.members, members)
+  if (registers) into.registers = joined(into.registers, registers)
+  if (buckets) into.buckets = joined(into.buckets, buckets)
+  if (items) into.items = joined(into.items, items)
+  if (error !== undefined) into.error = (into.error ?? 0) + error
+  into.revisions = (into.revisions ?? 1) + 1
 }
 
 /**
@@ -62,7 +70,13 @@ export const mergeDeltas = (rows: readonly AggregateRow[]): MergedDelta[] => {
     }
     const key = seriesKey(row.dims)
     const known = slice.get(key)
-    slice.set(key, known ? merge(known, row) : row)
+    if (!known) {
+      slice.set(key, row)
+      continue
+    }
+    const sum = known.revisions === undefined ? owned(known) : known
+    merge(sum, row)
+    if (sum !== known) slice.set(key, sum)
   }
   return [...slices.values()].flatMap((series) => [...series.values()])
 }

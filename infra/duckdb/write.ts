@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Logger, OlapPart } from '#processors/ports.ts'
-import type { AggregateRow, DefinitionState, SessionRow } from '#schema/checkpoint.ts'
+import type { AggregateRow, DefinitionState } from '#schema/checkpoint.ts'
 import { insertAggregates } from './aggregate-rows.ts'
 import { correctionsIn, insertCorrections } from './correction-rows.ts'
 import { applyDefinitions } from './definition-rows.ts'
@@ -12,7 +12,7 @@ import { insertMarkers } from './markers.ts'
 import { type MergedDelta, mergeDeltas } from './merge-deltas.ts'
 import { movePositions, notStored, readPositions } from './positions.ts'
 import { insertLines, insertRaw, type RawLine, rawLines } from './raw-rows.ts'
-import { findRefused, isRefusal, without } from './refused.ts'
+import { findRefused, isRefusal, type Refused, without } from './refused.ts'
 import { forgetSessions, insertSessions, type PlacedSession } from './session-rows.ts'
 import type { Spool } from './spool.ts'
 import type { StoredSlices } from './stored-slices.ts'
@@ -39,46 +39,39 @@ const countCopies = (parts: readonly OlapPart[], late: readonly RepeatedRow[]): 
 interface Rows {
   /** Null: the events of all parts as they are. */
   lines: RawLine[] | null
-  aggregates: Placed<AggregateRow>[]
-  sessions: Placed<SessionRow>[]
+  aggregates: AggregateRow[]
+  sessions: PlacedSession[]
   definitions: Placed<DefinitionState>[]
 }
 
-interface Placed<T extends object> extends OtherRow {
+interface Placed<T> {
+  partition: number
+  /** Last of the log that its checkpoint settled. */
+  sequence: number
   value: T
 }
 
 const NOTHING_REFUSED = { lines: [], others: [] }
 
+const placed = <T>(parts: readonly OlapPart[], valuesOf: (part: OlapPart) => readonly T[]): Placed<T>[] =>
+  parts.flatMap((part) =>
+    valuesOf(part).map((value) => ({ partition: part.partition, sequence: part.sequence, value })),
+  )
+
 const rowsOf = (parts: readonly OlapPart[]): Rows => ({
   lines: null,
-  aggregates: parts.flatMap(({ partition, sequence, aggregates }) =>
-    aggregates.map((value) => {
-      const what = `a change of ${value.metric} of ${value.tenant}`
-      return { partition, sequence, what, value }
-    }),
-  ),
-  sessions: parts.flatMap(({ partition, sequence, sessions }) =>
-    sessions.map((value) => {
-      const what = `a session of ${value.metric} of ${value.tenant}`
-      return { partition, sequence, what, value }
-    }),
-  ),
-  definitions: parts.flatMap(({ partition, sequence, definitions }) =>
-    definitions.map((value) => {
-      const what = `the definition of ${value.definition.name} of ${value.tenant}`
-      return { partition, sequence, what, value }
-    }),
-  ),
+  aggregates: parts.flatMap(({ aggregates }) => aggregates),
+  sessions: placed(parts, ({ sessions }) => sessions),
+  definitions: placed(parts, ({ definitions }) => definitions),
 })
 
 const replacedIn = (parts: readonly OlapPart[]): PlacedSession[] =>
   parts.flatMap(({ partition, replaced }) => replaced.map((value) => ({ partition, value })))
 
-const valuesOf = <T extends object>(placed: readonly Placed<T>[]): T[] => placed.map(({ value }) => value)
+const valuesOf = <T>(rows: readonly { value: T }[]): T[] => rows.map(({ value }) => value)
 
-const definitionsOf = (placed: readonly Placed<DefinitionState>[]): Pick<OlapPart, 'partition' | 'definitions'>[] =>
-  placed.map(({ partition, value }) => ({ partition, definitions: [value] }))
+const definitionsOf = (rows: readonly Placed<DefinitionState>[]): Pick<OlapPart, 'partition' | 'definitions'>[] =>
+  rows.map(({ partition, value }) => ({ partition, definitions: [value] }))
 
 const insertAll = (
   { connection, spool, slices, now }: WriteDependencies,
@@ -116,7 +109,7 @@ const writeOnce = async (
   rows: Rows,
   refused: Parameters<typeof lateRows>[1],
 ): Promise<void> => {
-  const aggregates = mergeDeltas(valuesOf(rows.aggregates))
+  const aggregates = mergeDeltas(rows.aggregates)
   try {
     await insertAll(dependencies, parts, rows, aggregates, refused)
   } catch (error) {
@@ -127,26 +120,35 @@ const writeOnce = async (
   dependencies.slices.added(aggregates)
 }
 
+const described = <T extends object>(
+  refused: readonly Refused<Placed<T>>[],
+  what: (value: T) => string,
+): Refused<OtherRow>[] => refused.map(({ item, reason }) => ({ item: { ...item, what: what(item.value) }, reason }))
+
 /** Writes without what the store refuses, which becomes dead letters. Throws `cause` when that is not what is wrong. */
 const writeWithout = async (
   dependencies: WriteDependencies,
   parts: readonly OlapPart[],
-  rows: Rows,
   cause: unknown,
 ): Promise<void> => {
   const { connection, spool, logger, now } = dependencies
   const all = rawLines(parts)
   const lines = await findRefused(connection, all, (some) => insertLines(connection, spool, some))
-  const aggregates = await findRefused(connection, rows.aggregates, (some) =>
+  const changes = placed(parts, (part) => part.aggregates)
+  const sessionRows = placed(parts, (part) => part.sessions)
+  const aggregates = await findRefused(connection, changes, (some) =>
     insertAggregates(connection, spool, mergeDeltas(valuesOf(some)), now()),
   )
-  const sessions = await findRefused(connection, rows.sessions, (some) =>
-    insertSessions(connection, spool, some, now()),
-  )
-  const definitions = await findRefused(connection, rows.definitions, (some) =>
+  const sessions = await findRefused(connection, sessionRows, (some) => insertSessions(connection, spool, some, now()))
+  const defined = placed(parts, (part) => part.definitions)
+  const definitions = await findRefused(connection, defined, (some) =>
     applyDefinitions(connection, definitionsOf(some)),
   )
-  const others = [...aggregates, ...sessions, ...definitions]
+  const others = [
+    ...described(aggregates, ({ metric, tenant }) => `a change of ${metric} of ${tenant}`),
+    ...described(sessions, ({ metric, tenant }) => `a session of ${metric} of ${tenant}`),
+    ...described(definitions, ({ definition, tenant }) => `the definition of ${definition.name} of ${tenant}`),
+  ]
   if (lines.length + others.length === 0) throw cause
   for (const { item, reason } of lines) {
     const { partition, sequence, index } = item
@@ -158,9 +160,9 @@ const writeWithout = async (
   }
   const good = {
     lines: without(all, lines),
-    aggregates: without(rows.aggregates, aggregates),
-    sessions: without(rows.sessions, sessions),
-    definitions: without(rows.definitions, definitions),
+    aggregates: valuesOf(without(changes, aggregates)),
+    sessions: without(sessionRows, sessions),
+    definitions: without(defined, definitions),
   }
   await writeOnce(dependencies, parts, good, { lines, others })
 }
@@ -169,11 +171,10 @@ const writeWithout = async (
 export const writeParts = async (dependencies: WriteDependencies, parts: readonly OlapPart[]): Promise<void> => {
   const fresh = notStored(parts, await readPositions(dependencies.connection))
   if (fresh.length === 0) return
-  const rows = rowsOf(fresh)
   try {
-    await writeOnce(dependencies, fresh, rows, NOTHING_REFUSED)
+    await writeOnce(dependencies, fresh, rowsOf(fresh), NOTHING_REFUSED)
   } catch (error) {
     if (!isRefusal(error)) throw error
-    await writeWithout(dependencies, fresh, rows, error)
+    await writeWithout(dependencies, fresh, error)
   }
 }
