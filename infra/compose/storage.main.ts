@@ -181,7 +181,7 @@ const main = async (config: Config): Promise<void> => {
     logger,
     onPositions: reports.publish,
   })
-  const server = serveOlap(nats, { olap: druid?.olap ?? books, logger })
+  const server = serveOlap(nats, { olap: druid?.olap ?? books, packed: druid ? undefined : olap, logger })
   const stopReports = reports.start(druid?.positions ?? written)
   stopWork = async () => {
     stopReports()

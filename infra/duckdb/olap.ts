@@ -1,3 +1,5 @@
+import { createKnownWindows } from '#infra/olap/known-windows.ts'
+import type { PackedReader } from '#infra/olap/packed.ts'
 import type { ArchiveLedger, OlapWriter, RawRestorer } from '#processors/ports.ts'
 import { type Kept, RETENTION } from '#schema/limits.ts'
 import { readAggregates } from './aggregates.ts'
@@ -44,7 +46,7 @@ const createQueue = () => {
 /** The OLAP store in a DuckDB file: this process is its only writer, and answers the questions to it. */
 export const createDuckDbOlap = async (
   options: DuckDbOlapOptions,
-): Promise<OlapWriter & RawRestorer & ArchiveLedger> => {
+): Promise<OlapWriter & RawRestorer & ArchiveLedger & PackedReader> => {
   const { logger, readers = 4, queryTimeoutMs = 10_000, now = Date.now, kept = RETENTION } = options
   const { instance, spool } = await openDatabase(options)
   const connection = await instance.connect()
@@ -53,20 +55,28 @@ export const createDuckDbOlap = async (
   const files = createSpool(spool)
   const slices = createStoredSlices(connection, files, now)
   const dependencies = { connection, spool: files, slices, logger, now }
+  const known = createKnownWindows({
+    read: (query) => pool.query((reader) => readAggregates(reader, query)),
+    positions: () => pool.query(readPositions),
+  })
   const writes = createQueue()
   const chores = createQueue()
   return {
-    write: ({ parts }) => writes(() => writeParts(dependencies, parts)),
+    write: ({ parts }) => {
+      const touched = parts.flatMap(({ aggregates }) => aggregates)
+      return writes(() => known.writing(touched, () => writeParts(dependencies, parts)))
+    },
     writeArchived: (part) => writes(() => writeArchived(connection, dependencies.spool, part)),
     restore: (restoration) => writes(() => restoreRaw(dependencies, restoration)),
     writeReceived: (parts) => writes(() => writeReceived(connection, dependencies.spool, parts)),
     logPositions: () => pool.query(readLogPositions),
-    maintain: (at) => chores(() => maintainTables(maintenance, at, kept)),
+    maintain: (at) => chores(() => known.writingAll(() => maintainTables(maintenance, at, kept))),
     positions: () => pool.query(readPositions),
     partitions: () => pool.query(readPartitions),
     holes: () => pool.query(readHoles),
     acknowledgeHoles: () => writes(() => acknowledgeHoles(connection, now())),
     aggregates: (query) => pool.query((reader) => readAggregates(reader, query)),
+    packedAggregates: known.answer,
     sessions: (query) => pool.query((reader) => readSessions(reader, query)),
     newestSessions: (query) => pool.query((reader) => readNewestSessions(reader, query)),
     openSessions: (partition) => pool.query((reader) => readOpenSessions(reader, partition)),

@@ -1,9 +1,10 @@
 import { createInbox, type Msg } from '@nats-io/transport-node'
+import { type PackedAggregates, unpackAggregates } from '#infra/olap/packed.ts'
 import { type ErrorCode, HTTP_STATUS, MillraceError } from '#schema/errors.ts'
-import type { OlapService } from '#schema/olap.ts'
+import type { AggregatesQuery, OlapRow, OlapService, Positions } from '#schema/olap.ts'
 import { OLAP_SUBJECT } from '#schema/subjects.ts'
 import type { Nats } from './connect.ts'
-import { OLAP_HEADERS, type OlapAnswer, type OlapOperation, unavailable } from './olap-wire.ts'
+import { OLAP_HEADERS, type OlapAnswer, type OlapOperation, type OlapRequest, unavailable } from './olap-wire.ts'
 
 interface OlapClientOptions {
   /** Longest silence: before the first chunk, and between two. */
@@ -64,12 +65,22 @@ const receive = (nats: Nats, request: string, timeoutMs: number): Promise<string
 
 /** Asks the storage process. Rejects with the store's own error, or UNAVAILABLE when it does not answer. */
 export const createOlapClient = (nats: Nats, { timeoutMs = 10_000 }: OlapClientOptions = {}): OlapService => {
-  const ask = async (op: OlapOperation, ...args: unknown[]): Promise<never> => {
+  const request = async (question: OlapRequest): Promise<never> => {
     if (nats.nc.isClosed()) throw unavailable(AWAY)
-    return toResult(await receive(nats, JSON.stringify({ op, args }), timeoutMs)) as never
+    return toResult(await receive(nats, JSON.stringify(question), timeoutMs)) as never
+  }
+  const ask = (op: OlapOperation, ...args: unknown[]): Promise<never> => request({ op, args })
+  /** A store that packs nothing answers rows. */
+  const aggregates = async (query: AggregatesQuery): Promise<{ rows: OlapRow[]; positions: Positions }> => {
+    const answer: PackedAggregates | { rows: OlapRow[]; positions: Positions } = await request({
+      op: 'aggregates',
+      args: [query],
+      packed: true,
+    })
+    return 'windows' in answer ? unpackAggregates(query, answer) : answer
   }
   return {
-    aggregates: (query) => ask('aggregates', query),
+    aggregates,
     sessions: (query) => ask('sessions', query),
     newestSessions: (query) => ask('newestSessions', query),
     events: (query) => ask('events', query),

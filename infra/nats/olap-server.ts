@@ -1,14 +1,25 @@
 import { headers, type Msg } from '@nats-io/transport-node'
+import type { PackedReader } from '#infra/olap/packed.ts'
 import { MillraceError } from '#schema/errors.ts'
-import type { OlapService } from '#schema/olap.ts'
+import type { AggregatesQuery, OlapService } from '#schema/olap.ts'
 import { OLAP_SUBJECT } from '#schema/subjects.ts'
 import type { Nats } from './connect.ts'
-import { ACK_EVERY, answerRequest, CHUNK_BYTES, OLAP_HEADERS, type OlapAnswer, unavailable } from './olap-wire.ts'
+import {
+  ACK_EVERY,
+  answerRequest,
+  CHUNK_BYTES,
+  OLAP_HEADERS,
+  type OlapAnswer,
+  type OlapRequest,
+  unavailable,
+} from './olap-wire.ts'
 
 const ACK_TIMEOUT_MS = 10_000
 
 interface OlapServerOptions {
   olap: OlapService
+  /** Answers those who take packed aggregates. */
+  packed?: PackedReader
   logger: { warn(fields: object, message: string): void }
   /** Requests that are answered or wait; one more is told to come later. */
   maxRequests?: number
@@ -20,8 +31,8 @@ const toError = (error: unknown): OlapAnswer => {
 }
 
 /** Sends an answer of any size. Gives up when the one who asked is gone. */
-const send = async (nats: Nats, to: string, answer: OlapAnswer): Promise<void> => {
-  const data = Buffer.from(JSON.stringify(answer))
+const send = async (nats: Nats, to: string, answer: string): Promise<void> => {
+  const data = Buffer.from(answer)
   const chunks = Math.ceil(data.length / CHUNK_BYTES)
   for (let chunk = 0; chunk < chunks; chunk++) {
     const set = headers()
@@ -35,15 +46,20 @@ const send = async (nats: Nats, to: string, answer: OlapAnswer): Promise<void> =
 }
 
 /** Answers questions to the store over NATS. */
-export const serveOlap = (nats: Nats, { olap, logger, maxRequests = 1_000 }: OlapServerOptions) => {
+export const serveOlap = (nats: Nats, { olap, packed, logger, maxRequests = 1_000 }: OlapServerOptions) => {
   const underWay = new Set<Promise<void>>()
 
-  const answer = async (message: Msg): Promise<OlapAnswer> => {
+  /** JSON of OlapAnswer. */
+  const answer = async (message: Msg): Promise<string> => {
     try {
       if (underWay.size >= maxRequests) throw unavailable('the store has too many questions to answer; try again')
-      return { result: await answerRequest(olap, message.json()) }
+      const request = message.json<OlapRequest>()
+      if (packed && request.packed && request.op === 'aggregates' && Array.isArray(request.args)) {
+        return `{"result":${await packed.packedAggregates(request.args[0] as AggregatesQuery)}}`
+      }
+      return JSON.stringify({ result: await answerRequest(olap, request) } satisfies OlapAnswer)
     } catch (error) {
-      return toError(error)
+      return JSON.stringify(toError(error))
     }
   }
   const handle = async (message: Msg): Promise<void> => {

@@ -21,9 +21,11 @@ const OLAP_OPERATIONS = [
 ] as const
 export type OlapOperation = (typeof OLAP_OPERATIONS)[number]
 
-interface OlapRequest {
+export interface OlapRequest {
   op: OlapOperation
   args: unknown[]
+  /** The answer may come packed, where the store can: see PackedAggregates. */
+  packed?: true
 }
 
 export type OlapAnswer = { result: unknown } | { error: { code: string; message: string } }

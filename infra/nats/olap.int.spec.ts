@@ -1,5 +1,6 @@
 import { headers } from '@nats-io/transport-node'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { packAggregates, packWindow } from '#infra/olap/packed.ts'
 import { startTestNats, type TestNats } from '#infra/testing/nats.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { OlapReader, OlapService } from '#schema/olap.ts'
@@ -65,6 +66,31 @@ it('passes questions on as they were asked', async () => {
     1, 2, 3,
   ])
   expect(asked).toEqual([query, events, letters, 'main'])
+})
+
+it('makes rows of a packed answer, and takes rows of a store that packs nothing', async () => {
+  const row = {
+    tenant: 'main',
+    metric: 'm',
+    version: 1,
+    size: 1,
+    start: 3,
+    dims: ['é'],
+    events: 2,
+    corrections: 0,
+    n: 2,
+  }
+  const answer = { rows: [{ ...row, revision: 1 }], positions: [4] }
+  const query = { tenant: 'main', metric: 'm', version: 1, size: 1, from: 3, to: 4 }
+  const client = createOlapClient(gateway)
+  await serve({ aggregates: async () => answer })
+  expect(await client.aggregates(query)).toEqual(answer)
+  await stops.pop()!()
+  const packed = { packedAggregates: async () => packAggregates([packWindow(3, answer.rows)], answer.positions) }
+  const serving = serveOlap(storage, { olap: {} as OlapService, packed, logger: silent })
+  stops.push(serving.stop)
+  await storage.nc.flush()
+  expect(await client.aggregates(query)).toEqual(answer)
 })
 
 it('gives the error of the store back with its code', async () => {
