@@ -62,7 +62,7 @@ const toSlice = (values: readonly unknown[]): StoredSlice => {
 /** Windows that may still change when a process starts: they are read once, unless they have too many rows. */
 const READ_MS: Record<Table, number> = { minly_aggs: 30 * 60_000, hourly_aggs: 25 * 3_600_000 }
 const MOST_READ_ROWS = 100_000
-/** Of each table, in numbers: 32 MB of them, and about twice as much around them. */
+/** Of each table, in numbers of eight bytes: about 32 MB. */
 const MOST_NUMBERS = 4_000_000
 
 const load = async (connection: DuckDBConnection, table: Table, now: number): Promise<SliceMemory> => {
