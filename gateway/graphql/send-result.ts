@@ -12,16 +12,18 @@ export interface AnswerForm {
   origin?: string
 }
 
-/** Sends the text of a result that has no errors, if there is still somebody to send it to. */
+/**
+ * Sends the text of a result that has no errors, if there is still somebody to send it to. Text goes out in one piece with
+ * the head, which costs less than a buffer beside it.
+ */
 export const sendText = (response: ServerResponse, text: string | Buffer, form: AnswerForm, status = 200): void => {
   if (response.destroyed) return
-  const data = typeof text === 'string' ? Buffer.from(text) : text
   response.writeHead(status, {
     'content-type': `${form.type}; charset=utf-8`,
-    'content-length': data.length,
+    'content-length': typeof text === 'string' ? Buffer.byteLength(text) : text.length,
     ...corsHeaders(form.origin),
   })
-  response.end(data)
+  response.end(text)
 }
 
 /** Sends a result, with errors as yoga tells them and with the status that it gives them. */

@@ -47,6 +47,17 @@ test('equal queries are executed once for each change of the live view', async (
   expect(reads.count).toBe(3)
 })
 
+test.each(['/a', '/é', '/日本😀'])('an answer that is shared is the same bytes as the first: %s', async (path) => {
+  const { checkpoints, post, reads } = await setUp()
+  checkpoints.commit(0, [row(NOON, ['DE', path], 1)])
+  const query = VIEWS.replace('by: [], ', '').replace('value', 'dimensions value')
+  const answers = []
+  for (let i = 0; i < 3; i++) answers.push((await post(request(query), 'read', undefined)).text)
+  expect(reads.count).toBe(1)
+  expect(JSON.parse(answers[0]).data.metric.points).toMatchObject([{ dimensions: ['DE', path], value: 1 }])
+  expect(answers).toEqual([answers[0], answers[0], answers[0]])
+})
+
 test('also those that are asked at once, of whom the first leaves', async () => {
   const { checkpoints, values, reads, url } = await setUp()
   checkpoints.commit(0, [row(NOON, ['DE', '/a'], 1)])

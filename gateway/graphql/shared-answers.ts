@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer'
 import { type DocumentNode, type ExecutionResult, Kind } from 'graphql'
 import type { Moment } from '#gateway/live/live-view.ts'
 import type { RangeResult } from '#gateway/live/metric-reader.ts'
@@ -18,10 +19,13 @@ interface State {
   horizonMs: number
 }
 
+/** Text where its characters are bytes, so that both take the same memory. */
+type Answer = string | Buffer
+
 interface Shared {
   state: State
   /** Null: the answer is of that one request alone. */
-  answer: Promise<Buffer | null>
+  answer: Promise<Answer | null>
   bytes: number
 }
 
@@ -53,11 +57,12 @@ export const createSharedAnswers = ({ view, metrics, tenantSettings }: Services)
   const isOf = ({ moment, asOf, horizonMs }: State, tenant: string): boolean =>
     view.moment(tenant) === moment && view.asOf() === asOf && tenantSettings(tenant).latenessHorizonMs === horizonMs
 
-  const serialise = (result: ExecutionResult, reads: readonly RangeResult[], state: State): Buffer | null => {
+  const serialise = (result: ExecutionResult, reads: readonly RangeResult[], state: State): Answer | null => {
     const fits = reads.every(({ moment, asOf }) => moment === state.moment && asOf === state.asOf)
     if (result.errors || reads.length === 0 || !fits) return null
     const answer = Buffer.from(JSON.stringify(result))
-    return answer.length <= MAX_ANSWER_BYTES ? answer : null
+    if (answer.length > MAX_ANSWER_BYTES) return null
+    return isAscii(answer) ? answer.toString('latin1') : answer
   }
 
   /** The name under which a request is known again; null when it is too long. */
@@ -66,7 +71,7 @@ export const createSharedAnswers = ({ view, metrics, tenantSettings }: Services)
 
   return {
     /** The answer that somebody else got or is about to get, as long as nothing has changed; null when there is none. */
-    async find(text: string, key: KeyRecord): Promise<Buffer | null> {
+    async find(text: string, key: KeyRecord): Promise<Answer | null> {
       const name = nameOf(key, text)
       const known = name === null ? undefined : answers.get(name)
       return known && view.isReady() && isOf(known.state, key.tenant) ? known.answer : null
@@ -81,17 +86,17 @@ export const createSharedAnswers = ({ view, metrics, tenantSettings }: Services)
       key: KeyRecord,
       document: DocumentNode,
       execute: (reads?: RangeResult[]) => Promise<ExecutionResult>,
-    ): Promise<{ result: ExecutionResult; answer: Buffer | null }> {
+    ): Promise<{ result: ExecutionResult; answer: Answer | null }> {
       const name = nameOf(key, text)
       if (name === null || !view.isReady() || !readsOnlyMetrics(document)) {
         return { result: await execute(), answer: null }
       }
       const state = stateOf(key.tenant)
       const reads: RangeResult[] = []
-      const { promise, resolve } = Promise.withResolvers<Buffer | null>()
+      const { promise, resolve } = Promise.withResolvers<Answer | null>()
       const own: Shared = { state, answer: promise, bytes: 0 }
       answers.set(name, own)
-      let answer: Buffer | null = null
+      let answer: Answer | null = null
       try {
         const result = await execute(reads)
         answer = serialise(result, reads, state)
