@@ -17,7 +17,7 @@ const SLICE_SIZE = 64
 const KEPT_SHARE = 0.75
 
 /**
- * What a table holds of its newest slices, merged: all of those that start after \`floor\`, and nothing of others. So a
+ * What a table holds of its newest slices, merged: all of those that start after `floor`, and nothing of others. So a
  * slice after the floor that is not here is not stored.
  */
 export class SliceMemory {

@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -10,7 +10,10 @@ const END_MS = 10_000
 /** The server's clients have lost the same parent: they drain, and need the server for it. */
 const DRAIN_S = 3
 
-/** A zombie, which only waits for its parent to read its exit code, does not count. */
+/**
+ * A zombie, which only waits for its parent to read its exit code, does not count; while other threads of it still end,
+ * its ports and files are open, and it does.
+ */
 export const isRunning = (pid: number): boolean => {
   try {
     process.kill(pid, 0)
@@ -18,7 +21,8 @@ export const isRunning = (pid: number): boolean => {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
   try {
-    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+    const isZombie = /^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+    return !isZombie || readdirSync(`/proc/${pid}/task`).length > 1
   } catch {
     return process.platform !== 'linux'
   }
