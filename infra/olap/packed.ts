@@ -2,8 +2,8 @@ import type { MeasureJson } from '#schema/measures.ts'
 import type { AggregatesQuery, OlapRow, Positions } from '#schema/olap.ts'
 
 /**
- * Rows of one metric by windows and columns, without what they have in common: a tenth of the bytes, and text that can be
- * kept by window and put together for any range.
+ * Rows of one metric by windows and columns, without what they have in common: a tenth to a sixth of the bytes, and
+ * text that can be kept by window and put together for any range.
  */
 export interface PackedAggregates {
   windows: PackedWindow[]
