@@ -7,13 +7,18 @@ import { rowJson } from './row-json.ts'
 import type { Spool } from './spool.ts'
 import { AGGREGATE_TABLES } from './tables.ts'
 
-const COLUMNS = {
+/** What tells a slice, as rows of JSON name it. */
+export const SLICE_COLUMNS = {
   tenant: 'VARCHAR',
   metric: 'VARCHAR',
   version: 'BIGINT',
   size: 'BIGINT',
   start: 'BIGINT',
   dims: 'VARCHAR[]',
+}
+
+const COLUMNS = {
+  ...SLICE_COLUMNS,
   events: 'BIGINT',
   corrections: 'BIGINT',
   correctedAt: 'BIGINT',

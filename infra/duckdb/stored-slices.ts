@@ -1,6 +1,7 @@
 import type { DuckDBConnection, DuckDBListValue } from '@duckdb/node-api'
 import { sliceKey } from '#schema/correction-list.ts'
 import { aggTable } from '#schema/metric.ts'
+import { SLICE_COLUMNS } from './aggregate-rows.ts'
 import { withRows } from './given-rows.ts'
 import { FIELDS, type Field, measureJson, measureValues } from './measure-columns.ts'
 import type { MergedDelta } from './merge-deltas.ts'
@@ -22,14 +23,6 @@ export interface StoredSlices {
 }
 
 const SLICE = 'tenant, metric, version, size_ms, window_start, dims'
-const SLICE_TYPES = {
-  tenant: 'VARCHAR',
-  metric: 'VARCHAR',
-  version: 'BIGINT',
-  size: 'BIGINT',
-  start: 'BIGINT',
-  dims: 'VARCHAR[]',
-}
 /** A point's number does not depend on these, which are the largest. */
 const WITHOUT: readonly Field[] = ['buckets', 'items', 'error']
 const VALUE_FIELDS = FIELDS.filter((field) => !WITHOUT.includes(field))
@@ -89,7 +82,7 @@ const ask = async (
   )
   const range = [starts[0], starts[starts.length - 1]]
   const sql = (wanted: string): string => wantedSql(table, wanted)
-  return (await withRows(connection, spool, lines, SLICE_TYPES, sql, range)).getRows().map(toSlice)
+  return (await withRows(connection, spool, lines, SLICE_COLUMNS, sql, range)).getRows().map(toSlice)
 }
 
 /** Rows that the retention drops are remembered for no longer than this. */
