@@ -1,3 +1,4 @@
+import './heap.ts'
 import pino, { type Logger } from 'pino'
 
 /** Log lines as JSON on stderr, with the name of the process. */
