@@ -1,8 +1,8 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { aggTable } from '#schema/metric.ts'
+import { withSparseRows } from './given-rows.ts'
 import { MEASURE_FROM_JSON, MEASURE_TYPES } from './measure-columns.ts'
 import type { MergedDelta } from './merge-deltas.ts'
-import { runPrepared } from './prepared.ts'
 import { rowJson } from './row-json.ts'
 import type { Spool } from './spool.ts'
 import { AGGREGATE_TABLES } from './tables.ts'
@@ -42,6 +42,6 @@ export const insertAggregates = async (
   for (const into of AGGREGATE_TABLES) {
     const lines = rows.filter((row) => aggTable(row.size) === into).map(rowJson)
     if (lines.length === 0) continue
-    await spool.with(lines, COLUMNS, (table) => runPrepared(connection, insertSql(into, table), [now]))
+    await withSparseRows(connection, spool, lines, COLUMNS, (table) => insertSql(into, table), [now])
   }
 }

@@ -3,7 +3,7 @@ import { aggTable, type MeasureKind } from '#schema/metric.ts'
 import type { AggregatesQuery, OlapRow, Positions } from '#schema/olap.ts'
 import { fieldsOf, measureJson, measureValues } from './measure-columns.ts'
 import { readPositions } from './positions.ts'
-import { runPrepared } from './prepared.ts'
+import { readPrepared } from './prepared.ts'
 import { mergedRows } from './tables.ts'
 
 const asked = (table: string): string => `${table}
@@ -44,7 +44,7 @@ export const readAggregates = async (
   query: AggregatesQuery,
 ): Promise<{ rows: OlapRow[]; positions: Positions }> => {
   const { tenant, metric, version, size, from, to, measure } = query
-  const reader = await runPrepared(connection, sql(aggTable(size), measure), [tenant, metric, version, size, from, to])
+  const reader = await readPrepared(connection, sql(aggTable(size), measure), [tenant, metric, version, size, from, to])
   const rows = toRows(query, reader.getColumns(), reader.currentRowCount)
   return { rows, positions: await readPositions(connection) }
 }

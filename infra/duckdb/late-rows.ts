@@ -160,9 +160,9 @@ const judge = async (connection: DuckDBConnection, spool: Spool, rows: readonly 
   const repeated: JudgedRow[] = []
   if (late.length === 0) return { dead, repeated }
   const lines = late.map(({ tenant, source, key, id }, number) => JSON.stringify({ number, tenant, source, key, id }))
-  const reader = await withRows(connection, spool, lines, LATE_COLUMNS, knownSql)
+  const judged = await withRows(connection, spool, lines, LATE_COLUMNS, knownSql)
   const seen = new Set<string>()
-  for (const [i, [identity, isKnown]] of (reader.getRows() as [string, boolean][]).entries()) {
+  for (const [i, [identity, isKnown]] of ((await judged.getRows()) as [string, boolean][]).entries()) {
     const target = isKnown || seen.has(identity) ? repeated : dead
     target.push({ ...late[i], identity })
     seen.add(identity)

@@ -5,7 +5,7 @@ import { addSettled, minuteStart } from '#schema/ledger.ts'
 import type { LogPositions } from '#schema/olap.ts'
 import { withRows } from './given-rows.ts'
 import { follows } from './positions.ts'
-import { runPrepared } from './prepared.ts'
+import { readPrepared } from './prepared.ts'
 import type { Spool } from './spool.ts'
 import { idSql } from './tables.ts'
 import { transaction } from './transaction.ts'
@@ -111,7 +111,7 @@ ORDER BY "partition"`
 
 /** Up to where each partition's log is settled and stored, and its headers are read. */
 export const readLogPositions = async (connection: DuckDBConnection): Promise<LogPositions> => {
-  const [settled, received] = (await runPrepared(connection, POSITIONS)).getColumnsJS() as [number[], number[]]
+  const [settled, received] = (await readPrepared(connection, POSITIONS)).getColumnsJS() as [number[], number[]]
   return { settled, received }
 }
 

@@ -2,12 +2,12 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { type OlapPart, OutOfSequence } from '#processors/ports.ts'
 import type { Positions } from '#schema/olap.ts'
 import { withRows } from './given-rows.ts'
-import { runPrepared } from './prepared.ts'
+import { readPrepared } from './prepared.ts'
 import type { Spool } from './spool.ts'
 
 /** By partition: the last checkpoint that is stored. */
 export const readPositions = async (connection: DuckDBConnection): Promise<Positions> => {
-  const reader = await runPrepared(connection, 'SELECT checkpoint::DOUBLE FROM positions ORDER BY "partition"')
+  const reader = await readPrepared(connection, 'SELECT checkpoint::DOUBLE FROM positions ORDER BY "partition"')
   return reader.getColumnsJS()[0] as Positions
 }
 

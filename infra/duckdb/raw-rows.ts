@@ -1,7 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { type OlapPart, textOf } from '#processors/ports.ts'
+import { withLines } from './given-rows.ts'
 import { PlacedLines, SERVER_COLUMNS } from './placed-lines.ts'
-import { runPrepared } from './prepared.ts'
 import type { Spool } from './spool.ts'
 import { identitySql, idSql } from './tables.ts'
 
@@ -54,7 +54,7 @@ export const insertRaw = async (
 ): Promise<void> => {
   const lines = placed(parts)
   if (lines.length === 0) return
-  await spool.with(lines.bytes(), COLUMNS, (table) => runPrepared(connection, insertSql(table)))
+  await withLines(connection, spool, lines.bytes(), COLUMNS, insertSql)
 }
 
 /** The same of lines one by one. */

@@ -10,8 +10,9 @@ export interface Refused<T> {
 export const isRefusal = (error: unknown): boolean =>
   error instanceof Error && /^(Invalid Input|Conversion|Constraint|Out of Range) Error/.test(error.message)
 
-/** DuckDB's words, without the file that the row had come in. */
-const reasonOf = (error: unknown): string => (error as Error).message.split('\n')[0].replace(/ in file "[^"]*"/, '')
+/** DuckDB's words, without the file or the text that the row had come in. */
+const reasonOf = (error: unknown): string =>
+  (error as Error).message.split('\n')[0].replace(/ in file "[^"]*"| of input\b|\s+Input: .*$/g, '')
 
 /** Finds the items that cannot be inserted, by halves; outside of a transaction. Leaves nothing behind. */
 export const findRefused = async <T>(

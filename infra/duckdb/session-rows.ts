@@ -1,8 +1,8 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { SessionRow } from '#schema/checkpoint.ts'
 import { newestSessionRows } from '#schema/session-rows.ts'
+import { withSparseRows } from './given-rows.ts'
 import { MEASURE_FROM_JSON, MEASURE_TYPES } from './measure-columns.ts'
-import { runPrepared } from './prepared.ts'
 import { rowJson } from './row-json.ts'
 import { SESSION } from './session-tables.ts'
 import type { Spool } from './spool.ts'
@@ -49,7 +49,7 @@ export const insertSessions = async (
 ): Promise<void> => {
   if (rows.length === 0) return
   const placed = newestSessionRows(rows.map(({ partition, value }) => ({ ...value, partition })))
-  await spool.with(placed.map(rowJson), COLUMNS, (table) => runPrepared(connection, insertSql(table), [now]))
+  await withSparseRows(connection, spool, placed.map(rowJson), COLUMNS, insertSql, [now])
 }
 
 const forgetSql = (table: string): string => `
@@ -64,5 +64,5 @@ export const forgetSessions = async (
 ): Promise<void> => {
   if (rows.length === 0) return
   const placed = rows.map(({ partition, value }) => ({ ...value, partition }))
-  await spool.with(placed.map(rowJson), COLUMNS, (table) => connection.run(forgetSql(table)))
+  await withSparseRows(connection, spool, placed.map(rowJson), COLUMNS, forgetSql)
 }

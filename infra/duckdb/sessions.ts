@@ -3,6 +3,7 @@ import type { SessionRow } from '#schema/checkpoint.ts'
 import type { NewestSessionsQuery, SessionsQuery, StoredSessions } from '#schema/olap.ts'
 import { type SessionBound, sessionBounds, sessionKey } from '#schema/session-rows.ts'
 import { readPartitions } from './fold-state.ts'
+import { withRows } from './given-rows.ts'
 import { MEASURE_VALUES, measureJson } from './measure-columns.ts'
 import { readPositions } from './positions.ts'
 import { rowJson } from './row-json.ts'
@@ -83,7 +84,8 @@ export const readSessionsOf = async (
   const lines = rows.map(({ tenant, metric, version, gap, source, session, start, dims }) =>
     rowJson({ ...{ tenant, metric, version, gap, source, session, start }, dims }),
   )
-  return spool.with(lines, KEY_TYPES, (wanted) => read(connection, storedSql(wanted), range))
+  const found = await withRows(connection, spool, lines, KEY_TYPES, storedSql, range)
+  return (await found.getRows()).map(toRow)
 }
 
 const FLOOR = `

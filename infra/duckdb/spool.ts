@@ -2,12 +2,12 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { quote } from './open.ts'
 
-/** Rows on their way into a table. Reading a file costs DuckDB half of what reading a parameter does. */
+/** Many rows on their way into a table; few come as a parameter (see given-rows.ts). */
 export interface Spool {
   /**
    * Writes the lines (of JSON; as bytes each with a newline), calls `use` with a table function that reads them as
-   * `columns` (name: type), removes the file. The same columns have the same file each time, so that a statement on them
-   * is planned once; one call at a time.
+   * `columns` (name: type), removes the file. The same columns have the same file each time, so that there are few
+   * statements; one call at a time.
    */
   with<T>(
     lines: readonly string[] | Uint8Array,

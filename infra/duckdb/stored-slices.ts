@@ -82,7 +82,8 @@ const ask = async (
   )
   const range = [starts[0], starts[starts.length - 1]]
   const sql = (wanted: string): string => wantedSql(table, wanted)
-  return (await withRows(connection, spool, lines, SLICE_COLUMNS, sql, range)).getRows().map(toSlice)
+  const found = await withRows(connection, spool, lines, SLICE_COLUMNS, sql, range)
+  return (await found.getRows()).map(toSlice)
 }
 
 /** Rows that the retention drops are remembered for no longer than this. */

@@ -1,11 +1,12 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { runPrepared } from './prepared.ts'
 
 /** Runs `body` in a transaction: all of it or nothing. */
 export const transaction = async <T>(connection: DuckDBConnection, body: () => Promise<T>): Promise<T> => {
-  await connection.run('BEGIN')
+  await runPrepared(connection, 'BEGIN')
   try {
     const result = await body()
-    await connection.run('COMMIT')
+    await runPrepared(connection, 'COMMIT')
     return result
   } catch (error) {
     // A commit that failed has ended the transaction by itself.
