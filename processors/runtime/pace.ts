@@ -1,5 +1,5 @@
 /** To make a checkpoint takes at most one in so many parts of the time, as far as the bound below allows. */
-const PARTS = 40
+const PARTS = 15
 /** Points are pushed when they are committed: no checkpoint waits for longer than so many times what was asked for. */
 const MOST = 2
 
