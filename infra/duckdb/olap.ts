@@ -16,7 +16,7 @@ import { maintainTables } from './maintain.ts'
 import { readMarkers } from './markers.ts'
 import { type DatabaseOptions, openDatabase } from './open.ts'
 import { createQueryPool } from './pool.ts'
-import { readPositions } from './positions.ts'
+import { createStoredPositions, readPositions } from './positions.ts'
 import { restoreRaw } from './restore.ts'
 import { readNewestSessions, readOpenSessions, readSessions } from './sessions.ts'
 import { createSpool } from './spool.ts'
@@ -54,7 +54,7 @@ export const createDuckDbOlap = async (
   const pool = createQueryPool(instance, { connections: readers, timeoutMs: queryTimeoutMs })
   const files = createSpool(spool)
   const slices = createStoredSlices(connection, files, now)
-  const dependencies = { connection, spool: files, slices, logger, now }
+  const dependencies = { connection, spool: files, slices, positions: createStoredPositions(connection), logger, now }
   const known = createKnownWindows({
     read: (query) => pool.query((reader) => readAggregates(reader, query)),
     positions: () => pool.query(readPositions),

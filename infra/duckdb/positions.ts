@@ -11,6 +11,32 @@ export const readPositions = async (connection: DuckDBConnection): Promise<Posit
   return reader.getColumnsJS()[0] as Positions
 }
 
+/** Where the store stands, for its only writer: asked once, then known. */
+export interface StoredPositions {
+  read(): Promise<Positions>
+  /** Takes note of parts that were committed. */
+  moved(parts: readonly OlapPart[]): void
+  /** What was committed is not known: the table is asked again. */
+  forget(): void
+}
+
+export const createStoredPositions = (connection: DuckDBConnection): StoredPositions => {
+  let known: Positions | null = null
+  return {
+    async read() {
+      known ??= await readPositions(connection)
+      return known
+    },
+    moved(parts) {
+      if (!known) return
+      for (const { partition, checkpoint } of parts) known[partition] = checkpoint
+    },
+    forget() {
+      known = null
+    },
+  }
+}
+
 /** Leaves out what is stored already: a batch whose acknowledgement got lost is written again. */
 export const notStored = (parts: readonly OlapPart[], positions: Positions): OlapPart[] =>
   parts.filter(({ partition, after, checkpoint }) => follows(partition, positions[partition], after, checkpoint))

@@ -10,7 +10,7 @@ import { insertLate, lateRows, type OtherRow } from './late-rows.ts'
 import { countDuplicates, insertRepeated, insertSettled, type RepeatedRow, repeatedRows } from './ledger-rows.ts'
 import { insertMarkers } from './markers.ts'
 import { type MergedDelta, mergeDeltas } from './merge-deltas.ts'
-import { movePositions, notStored, readPositions } from './positions.ts'
+import { movePositions, notStored, type StoredPositions } from './positions.ts'
 import { insertLines, insertRaw, type RawLine, rawLines } from './raw-rows.ts'
 import { findRefused, isRefusal, type Refused, without } from './refused.ts'
 import { forgetSessions, insertSessions, type PlacedSession } from './session-rows.ts'
@@ -22,6 +22,7 @@ interface WriteDependencies {
   connection: DuckDBConnection
   spool: Spool
   slices: StoredSlices
+  positions: StoredPositions
   logger: Logger
   now: () => number
 }
@@ -115,9 +116,11 @@ const writeOnce = async (
   } catch (error) {
     // A commit may have failed before or after it was durable.
     dependencies.slices.forget()
+    dependencies.positions.forget()
     throw error
   }
   dependencies.slices.added(aggregates)
+  dependencies.positions.moved(parts)
 }
 
 const described = <T extends object>(
@@ -169,7 +172,7 @@ const writeWithout = async (
 
 /** Writes the parts in one transaction. What DuckDB refuses is found by halves and becomes dead letters. */
 export const writeParts = async (dependencies: WriteDependencies, parts: readonly OlapPart[]): Promise<void> => {
-  const fresh = notStored(parts, await readPositions(dependencies.connection))
+  const fresh = notStored(parts, await dependencies.positions.read())
   if (fresh.length === 0) return
   try {
     await writeOnce(dependencies, fresh, rowsOf(fresh), NOTHING_REFUSED)
