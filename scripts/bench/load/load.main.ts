@@ -1,3 +1,4 @@
+import '#infra/compose/heap.ts'
 import { once } from 'node:events'
 import { encodeIntoCompressedBase64 } from 'hdr-histogram-js'
 import { createGenerator } from './generator.ts'

@@ -1,3 +1,4 @@
+import '#infra/compose/heap.ts'
 import type { FoldAnswer, FoldQuestion } from './fold-process.ts'
 import { foldAll, openPartitions, parseAll, type Stage } from './fold-run.ts'
 import { type Frames, readFrames } from './frames.ts'
