@@ -41,12 +41,19 @@ export const differences = (expected: Windows, found: ReadonlyMap<string, Found>
   return lines
 }
 
-/** Points that two say differently though both have them: their status or how often they changed. */
-export const disagreements = (ones: ReadonlyMap<string, Point>, others: ReadonlyMap<string, Point>): string[] => {
+/**
+ * Points that two say differently though both have them: their status or how often they changed. `others`: what the
+ * other said at several moments, of which it must have said the same at one.
+ */
+export const disagreements = (
+  ones: ReadonlyMap<string, Point>,
+  ...others: readonly ReadonlyMap<string, Point>[]
+): string[] => {
   const state = ({ status, revision }: Point) => `${status}, revision ${revision}`
   return [...ones].flatMap(([key, one]) => {
-    const other = others.get(key)
-    return other && state(one) !== state(other) ? [`${key}: ${state(one)}; the other has ${state(other)}`] : []
+    const states = others.flatMap((other) => other.get(key) ?? []).map(state)
+    const isTold = states.length === 0 || states.includes(state(one))
+    return isTold ? [] : [`${key}: ${state(one)}; the other has ${[...new Set(states)].join(' and ')}`]
   })
 }
 

@@ -65,4 +65,12 @@ test('two that have a point must agree on its status and revision', () => {
   expect(disagreements(one, new Map())).toEqual([])
   expect(disagreements(one, new Map([['a', point({ revision: 2 })]]))).toHaveLength(1)
   expect(disagreements(one, new Map([['a', point({ status: 'FINAL' })]]))).toHaveLength(1)
+  const [complete, final, changed] = [point({}), point({ status: 'FINAL' }), point({ revision: 2 })].map(
+    (said) => new Map([['a', said]]),
+  )
+  expect(disagreements(one, complete, final)).toEqual([])
+  expect(disagreements(one, final, new Map())).toHaveLength(1)
+  expect(disagreements(one, final, changed)).toEqual([
+    'a: COMPLETE, revision 1; the other has FINAL, revision 1 and COMPLETE, revision 2',
+  ])
 })

@@ -91,8 +91,10 @@ const askUntilPushed = async (
   pushed: ReadonlyMap<string, Point>,
 ) => {
   for (let tries = 1; ; tries++) {
+    // While one asks for many windows, clocks let some of them be final.
+    const before = new Map(pushed)
     const asked = await askWindows(view, choice)
-    const different = disagreements(asked, pushed)
+    const different = disagreements(asked, before, pushed)
     if (different.length === 0 || tries === TRIES) return { asked, different }
     await pause(BETWEEN_MS)
   }
