@@ -8,10 +8,10 @@ import { runPrepared } from './prepared.ts'
 import type { Spool } from './spool.ts'
 
 /**
- * Past this a file costs less than a parameter. Up to there the parameter does: its statement is planned once, where one
- * that reads a file is planned at every run.
+ * In characters, or bytes. Past this a file costs less than a parameter. Up to there the parameter does: its statement
+ * is planned once, where one that reads a file is planned at every run.
  */
-const MOST_BYTES = 1_000_000
+const MOST_LENGTH = 1_000_000
 
 type WithRows = (
   connection: DuckDBConnection,
@@ -26,7 +26,7 @@ const withRowsBy =
   (fromJson: string): WithRows =>
   (connection, spool, lines, columns, sql, values = []) => {
     const characters = lines.reduce((sum, line) => sum + line.length, 0)
-    if (characters > MOST_BYTES) {
+    if (characters > MOST_LENGTH) {
       return spool.with(lines, columns, (table) => runPrepared(connection, sql(table), values))
     }
     const types = `'[${JSON.stringify(columns)}]'`
@@ -59,7 +59,7 @@ export const withLines = (
   columns: Record<string, string>,
   sql: (table: string) => string,
 ): Promise<DuckDBMaterializedResult> => {
-  if (lines.length > MOST_BYTES) return spool.with(lines, columns, (table) => runPrepared(connection, sql(table)))
+  if (lines.length > MOST_LENGTH) return spool.with(lines, columns, (table) => runPrepared(connection, sql(table)))
   const blob = new DuckDBBlobValue(lines.subarray(0, -1))
   return runPrepared(connection, sql(parameterLines(columns)), [blob])
 }
