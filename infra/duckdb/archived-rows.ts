@@ -27,7 +27,6 @@ export const writeArchived = async (
     if (lines.length > 0) {
       await withRows(connection, spool, lines, COLUMNS, insertSql)
     }
-    await connection.run('DELETE FROM archived_positions WHERE "partition" = $1', [partition])
-    await connection.run('INSERT INTO archived_positions VALUES ($1, $2)', [partition, to])
+    await connection.run('INSERT INTO archived_position_changes VALUES ($1, $2)', [partition, to])
   })
 }

@@ -87,14 +87,26 @@ const COLUMNS = {
   to: 'DOUBLE',
   events: 'BIGINT',
   revision: 'BIGINT',
+  number: 'BIGINT',
 }
 
 const insertSql = (table: string): string => `
 INSERT INTO corrections BY NAME
 SELECT tenant, metric, version, epoch_ms("windowStart") AS window_start, epoch_ms("windowEnd") AS window_end, dims,
-  epoch_ms($1::BIGINT) AS stored_at, "from" AS from_value, "to" AS to_value, events, revision,
-  nextval('correction_numbers') AS number
+  epoch_ms($1::BIGINT) AS stored_at, "from" AS from_value, "to" AS to_value, events, revision, number
 FROM ${table}`
+
+/** By the connection of the writer, of which there is one: the last number that it gave. */
+const lastNumbers = new WeakMap<DuckDBConnection, number>()
+const LAST_NUMBER = 'SELECT coalesce(max(number), 0)::DOUBLE FROM corrections'
+
+/** Numbers that no stored correction has; the first. Not of a sequence of DuckDB: what takes one waits for checkpoints. */
+const takeNumbers = async (connection: DuckDBConnection, count: number): Promise<number> => {
+  const last =
+    lastNumbers.get(connection) ?? ((await connection.runAndReadAll(LAST_NUMBER)).getColumns()[0][0] as number)
+  lastNumbers.set(connection, last + count)
+  return last + 1
+}
 
 export const insertCorrections = async (
   connection: DuckDBConnection,
@@ -103,10 +115,11 @@ export const insertCorrections = async (
   now: number,
 ): Promise<void> => {
   if (corrections.length === 0) return
-  const lines = corrections.map(({ dimensions, ...rest }) =>
-    rowJson({ ...rest, dims: dimensions } as SpooledCorrection),
+  const first = await takeNumbers(connection, corrections.length)
+  const lines = corrections.map(({ dimensions, ...rest }, i) =>
+    rowJson({ ...rest, dims: dimensions, number: first + i } as SpooledCorrection),
   )
   await withRows(connection, spool, lines, COLUMNS, insertSql, [now])
 }
 
-type SpooledCorrection = Omit<NewCorrection, 'dimensions'> & { dims: (string | null)[] }
+type SpooledCorrection = Omit<NewCorrection, 'dimensions'> & { dims: (string | null)[]; number: number }

@@ -4,12 +4,13 @@ import { readPage } from './page.ts'
 
 /** What late events have changed: a row for each point and batch of rows that was written. */
 export const CORRECTIONS = [
-  'CREATE SEQUENCE IF NOT EXISTS correction_numbers',
   `CREATE TABLE IF NOT EXISTS corrections (
     tenant VARCHAR NOT NULL, metric VARCHAR NOT NULL, version BIGINT NOT NULL,
     window_start TIMESTAMP NOT NULL, window_end TIMESTAMP NOT NULL, dims VARCHAR[] NOT NULL,
     stored_at TIMESTAMP NOT NULL, from_value DOUBLE, to_value DOUBLE, events BIGINT NOT NULL, revision BIGINT NOT NULL,
     number BIGINT NOT NULL)`,
+  // Of stores from before the writer counted by itself.
+  'DROP SEQUENCE IF EXISTS correction_numbers',
 ]
 
 /** In the order of pages rows of one time are told apart by their number alone. */

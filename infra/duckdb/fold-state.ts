@@ -9,37 +9,39 @@ interface StateRow {
   tenant: string
   name: string
   value: object
+  /** Of the part that had it. */
+  checkpoint: number
 }
 
 /** What changed, the newest of each: parts have it in the order of the log. */
 const changesIn = (parts: readonly OlapPart[]): StateRow[] => {
-  const rows = parts.flatMap(({ partition, clocks, definitions, tenants }): StateRow[] => [
-    ...clocks.map((value) => ({ partition, kind: 'clock' as const, tenant: value.tenant, name: value.source, value })),
-    ...definitions.map((value) => ({
-      partition,
-      kind: 'definition' as const,
-      tenant: value.tenant,
-      name: value.definition.name,
-      value,
-    })),
-    ...tenants.map((value) => ({ partition, kind: 'tenant' as const, tenant: value.tenant, name: '', value })),
-  ])
+  const rows = parts.flatMap(({ partition, checkpoint, clocks, definitions, tenants }): StateRow[] => {
+    const row = (kind: StateRow['kind'], name: string, value: { tenant: string }): StateRow => {
+      return { partition, kind, tenant: value.tenant, name, value, checkpoint }
+    }
+    return [
+      ...clocks.map((value) => row('clock', value.source, value)),
+      ...definitions.map((value) => row('definition', value.definition.name, value)),
+      ...tenants.map((value) => row('tenant', '', value)),
+    ]
+  })
   const key = ({ partition, kind, tenant, name }: StateRow): string => [partition, kind, tenant, name].join('\n')
   return [...new Map(rows.map((row) => [key(row), row])).values()]
 }
 
-const SAME = ['"partition"', 'kind', 'tenant', 'name']
-  .map((column) => `fold_state.${column} = new.${column}`)
-  .join(' AND ')
+const COLUMNS = {
+  partition: 'INTEGER',
+  kind: 'VARCHAR',
+  tenant: 'VARCHAR',
+  name: 'VARCHAR',
+  value: 'VARCHAR',
+  checkpoint: 'BIGINT',
+}
 
-const COLUMNS = { partition: 'INTEGER', kind: 'VARCHAR', tenant: 'VARCHAR', name: 'VARCHAR', value: 'VARCHAR' }
+const insertSql = (table: string): string =>
+  `INSERT INTO fold_state_changes SELECT "partition", kind, tenant, name, value, checkpoint FROM ${table}`
 
-const updateSql = (table: string): string => `UPDATE fold_state SET value = new.value FROM ${table} new WHERE ${SAME}`
-const insertSql = (table: string): string => `
-INSERT INTO fold_state SELECT new."partition", new.kind, new.tenant, new.name, new.value FROM ${table} new
-WHERE NOT EXISTS (SELECT 1 FROM fold_state WHERE ${SAME})`
-
-/** Updates in place what is known, mostly all: rows that came and went with every write would fill the table. */
+/** Appends what changed; see newest.ts. */
 export const keepFoldState = async (
   connection: DuckDBConnection,
   spool: Spool,
@@ -48,8 +50,7 @@ export const keepFoldState = async (
   const rows = changesIn(parts)
   if (rows.length === 0) return
   const lines = rows.map((row) => JSON.stringify({ ...row, value: JSON.stringify(row.value) }))
-  const updated = await withRows(connection, spool, lines, COLUMNS, updateSql)
-  if (updated.rowsChanged < rows.length) await withRows(connection, spool, lines, COLUMNS, insertSql)
+  await withRows(connection, spool, lines, COLUMNS, insertSql)
 }
 
 const toPartition = (checkpoint: number, sequence: number): StoredPartition => ({

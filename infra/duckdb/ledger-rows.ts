@@ -160,8 +160,7 @@ export const writeReceived = async (
       spool,
       fresh.map(({ partition, sequence }) => JSON.stringify({ partition, sequence })),
       MOVED_COLUMNS,
-      (table) => `UPDATE received_positions SET sequence = moved.sequence FROM ${table} moved
-        WHERE received_positions."partition" = moved."partition"`,
+      (table) => `INSERT INTO received_position_changes SELECT "partition", sequence FROM ${table}`,
     )
   })
 }

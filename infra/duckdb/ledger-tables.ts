@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS received_minutes (
 
 /** Up to where the headers of each partition's log were read. */
 const RECEIVED_POSITIONS = `
-CREATE TABLE IF NOT EXISTS received_positions ("partition" INTEGER NOT NULL, sequence BIGINT NOT NULL)`
+CREATE TABLE IF NOT EXISTS received_position_changes ("partition" INTEGER NOT NULL, sequence BIGINT NOT NULL)`
 
 /** What settlements say that became of events. */
 const SETTLED = `
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS archived_minutes (tenant VARCHAR NOT NULL, minute TIM
 
 /** Up to where the archive of each partition is in the books. */
 const ARCHIVED_POSITIONS = `
-CREATE TABLE IF NOT EXISTS archived_positions ("partition" INTEGER NOT NULL, sequence BIGINT NOT NULL)`
+CREATE TABLE IF NOT EXISTS archived_position_changes ("partition" INTEGER NOT NULL, sequence BIGINT NOT NULL)`
 
 /** Rows that the retention has dropped, by when they had been received. */
 const EXPIRED = `
@@ -87,12 +87,12 @@ FROM (
   FROM (${readers(range)})
   WHERE minute >= (SELECT since FROM ledger_start) GROUP BY tenant, minute)`
 
+export const POSITIONS_OF_BOOKS: readonly string[] = [RECEIVED_POSITIONS, ARCHIVED_POSITIONS]
+
 export const LEDGER_SCHEMA: readonly string[] = [
   RECEIVED,
-  RECEIVED_POSITIONS,
   SETTLED,
   ARCHIVED,
-  ARCHIVED_POSITIONS,
   EXPIRED,
   DUPLICATES,
   START,
@@ -108,5 +108,5 @@ FROM positions HAVING NOT EXISTS (SELECT 1 FROM ledger_start)`
 
 /** Where the headers of a partition are read from first: in an older store, where its settlements stand. */
 export const RECEIVED_FROM = `
-INSERT INTO received_positions
+INSERT INTO received_position_changes
 SELECT "partition", sequence FROM positions WHERE "partition" NOT IN (SELECT "partition" FROM received_positions)`

@@ -2,6 +2,7 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { type Kept, RETENTION } from '#schema/limits.ts'
 import { expireInBooks, maintainBooks } from './ledger-upkeep.ts'
 import { shortened } from './measure-columns.ts'
+import { dropReplaced } from './newest.ts'
 import { NEWEST_ROW, SESSION, SESSION_KEY } from './session-tables.ts'
 import { AGGREGATE_TABLES, MERGED_COLUMNS, mergedRows } from './tables.ts'
 import { transaction } from './transaction.ts'
@@ -72,6 +73,7 @@ export const maintainTables = async (connection: DuckDBConnection, now: number, 
   const keptRows = { minly_aggs: kept.minlyAggs, hourly_aggs: kept.hourlyAggs }
   await transaction(connection, () => expireEvents(connection, now - kept.rawEvents))
   await transaction(connection, () => mergeCounters(connection))
+  await dropReplaced(connection)
   await maintainBooks(connection, now)
   for (const table of AGGREGATE_TABLES) {
     await transaction(connection, () => mergeDeltas(connection, table))

@@ -1,9 +1,10 @@
 import { createKnownWindows } from '#infra/olap/known-windows.ts'
 import type { PackedReader } from '#infra/olap/packed.ts'
-import type { ArchiveLedger, OlapWriter, RawRestorer } from '#processors/ports.ts'
+import type { ArchiveLedger, OlapPart, OlapWriter, RawRestorer } from '#processors/ports.ts'
 import { type Kept, RETENTION } from '#schema/limits.ts'
 import { readAggregates } from './aggregates.ts'
 import { writeArchived } from './archived-rows.ts'
+import { CHECKPOINTS, type CheckpointSettings, createCheckpoints } from './checkpoints.ts'
 import { readCopies, readDefinitions } from './copies.ts'
 import { readCorrections } from './corrections.ts'
 import { readDeadLetters } from './dead-letters.ts'
@@ -17,6 +18,7 @@ import { readMarkers } from './markers.ts'
 import { type DatabaseOptions, openDatabase } from './open.ts'
 import { createQueryPool } from './pool.ts'
 import { createStoredPositions, readPositions } from './positions.ts'
+import { createQueue } from './queue.ts'
 import { restoreRaw } from './restore.ts'
 import { readNewestSessions, readOpenSessions, readSessions } from './sessions.ts'
 import { createSpool } from './spool.ts'
@@ -31,24 +33,19 @@ interface DuckDbOlapOptions extends DatabaseOptions {
   /** A question that takes longer is interrupted. */
   queryTimeoutMs?: number
   kept?: Kept
+  checkpoints?: CheckpointSettings
 }
 
-/** Runs one after the other, whatever became of the one before. */
-const createQueue = () => {
-  let last: Promise<unknown> = Promise.resolve()
-  return <T>(body: () => Promise<T>): Promise<T> => {
-    const result = last.then(body)
-    last = result.catch(() => undefined)
-    return result
-  }
-}
+/** Whether rows are deleted or updated for it, and not only inserted. */
+const alters = ({ definitions, holes, replaced }: OlapPart): boolean =>
+  definitions.length > 0 || holes.length > 0 || replaced.length > 0
 
 /** The OLAP store in a DuckDB file: this process is its only writer, and answers the questions to it. */
 export const createDuckDbOlap = async (
   options: DuckDbOlapOptions,
 ): Promise<OlapWriter & RawRestorer & ArchiveLedger & PackedReader> => {
   const { logger, readers = 4, queryTimeoutMs = 10_000, now = Date.now, kept = RETENTION } = options
-  const { instance, spool } = await openDatabase(options)
+  const { instance, log, spool } = await openDatabase(options)
   const connection = await instance.connect()
   const maintenance = await instance.connect()
   const pool = createQueryPool(instance, { connections: readers, timeoutMs: queryTimeoutMs })
@@ -59,22 +56,32 @@ export const createDuckDbOlap = async (
     read: (query) => pool.query((reader) => readAggregates(reader, query)),
     positions: () => pool.query(readPositions),
   })
-  const writes = createQueue()
-  const chores = createQueue()
+  const turns = createQueue()
+  const queue = createQueue()
+  const { checkpoints: settings = CHECKPOINTS } = options
+  const checkpoints = await createCheckpoints({ instance, log, turns, logger, settings })
+  const writes = <T>(body: () => Promise<T>): Promise<T> =>
+    queue(async () => {
+      const result = await body()
+      await checkpoints.committed()
+      return result
+    })
+  const alterations = <T>(body: () => Promise<T>): Promise<T> => writes(() => turns(body))
   return {
     write: ({ parts }) => {
       const touched = parts.flatMap(({ aggregates }) => aggregates)
-      return writes(() => known.writing(touched, () => writeParts(dependencies, parts)))
+      const inTurn = parts.some(alters) ? alterations : writes
+      return inTurn(() => known.writing(touched, () => writeParts(dependencies, parts)))
     },
     writeArchived: (part) => writes(() => writeArchived(connection, dependencies.spool, part)),
-    restore: (restoration) => writes(() => restoreRaw(dependencies, restoration)),
+    restore: (restoration) => alterations(() => restoreRaw(dependencies, restoration)),
     writeReceived: (parts) => writes(() => writeReceived(connection, dependencies.spool, parts)),
     logPositions: () => pool.query(readLogPositions),
-    maintain: (at) => chores(() => known.writingAll(() => maintainTables(maintenance, at, kept))),
+    maintain: (at) => turns(() => known.writingAll(() => maintainTables(maintenance, at, kept))),
     positions: () => pool.query(readPositions),
     partitions: () => pool.query(readPartitions),
     holes: () => pool.query(readHoles),
-    acknowledgeHoles: () => writes(() => acknowledgeHoles(connection, now())),
+    acknowledgeHoles: () => alterations(() => acknowledgeHoles(connection, now())),
     aggregates: (query) => pool.query((reader) => readAggregates(reader, query)),
     packedAggregates: known.answer,
     sessions: (query) => pool.query((reader) => readSessions(reader, query)),
@@ -90,8 +97,9 @@ export const createDuckDbOlap = async (
     ledger: (query) => pool.query((reader) => readLedger(reader, query)),
     sql: (statement) => pool.query((reader) => runSql(reader, statement)),
     async close() {
-      await writes(async () => connection.closeSync())
-      await chores(async () => maintenance.closeSync())
+      await queue(() => checkpoints.close())
+      connection.closeSync()
+      await turns(async () => maintenance.closeSync())
       await pool.close()
       instance.closeSync()
     },

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import type { Logger } from '#processors/ports.ts'
 import { BOOKS_START, RECEIVED_FROM } from './ledger-tables.ts'
+import { renameUpdated } from './newest.ts'
 import { SCHEMA } from './tables.ts'
 import { readTextWhole } from './whole-text.ts'
 
@@ -18,6 +19,8 @@ export interface DatabaseOptions {
 
 interface Database {
   instance: DuckDBInstance
+  /** Path of the write-ahead log. */
+  log: string
   /** The only folder that SQL may read: rows on their way into a table. */
   spool: string
 }
@@ -27,10 +30,14 @@ interface Database {
  * processor time again for the same rows, which at full load nobody has.
  */
 const THREADS = 1
-/** A checkpoint of the file holds writes up, and rewrites its newest rows: rarer is cheaper, smaller is shorter. */
-const WAL_LIMIT = '32MB'
+/** Checkpoints are made long before (see checkpoints.ts): past this one is part of a commit, which waits for it. */
+const WAL_LIMIT = '256MB'
+/** Of each table a checkpoint puts at most this many times a full row group's worth of small ones together. */
+const MOST_REWRITTEN = 1
 /** What an error says when the files themselves are at fault, not the way to them. */
 const DAMAGED = /WAL|corrupt|checksum|serializ|deserializ|not a valid DuckDB|INTERNAL Error/i
+
+const logOf = (file: string): string => `${file}.wal`
 
 export const quote = (text: string): string => `'${text.replaceAll("'", "''")}'`
 
@@ -46,14 +53,16 @@ const prepare = async (
     await connection.run(`SET memory_limit = ${quote(memoryLimit ?? '1GB')}`)
     await connection.run(`SET temp_directory = ${quote(join(folder, 'tmp'))}`)
     await connection.run(`SET wal_autocheckpoint = ${quote(WAL_LIMIT)}`)
+    await connection.run(`SET max_vacuum_tasks = ${MOST_REWRITTEN}`)
     await connection.run('SET autoinstall_known_extensions = false')
     await connection.run('SET autoload_known_extensions = false')
     await connection.run(`SET allowed_directories = [${quote(spool)}]`)
     await connection.run('SET enable_external_access = false')
     await connection.run('SET lock_configuration = true')
+    await renameUpdated(connection)
     for (const statement of SCHEMA) await connection.run(statement)
     await connection.run(
-      `INSERT INTO positions SELECT p, 0, 0 FROM range($1) t(p) WHERE p NOT IN (SELECT "partition" FROM positions)`,
+      `INSERT INTO position_changes SELECT p, 0, 0 FROM range($1) t(p) WHERE p NOT IN (SELECT "partition" FROM positions)`,
       [partitions],
     )
     await connection.run(BOOKS_START, [now()])
@@ -63,8 +72,12 @@ const prepare = async (
   }
 }
 
+/** Of the write-ahead log, when a checkpoint was under way: what was written meanwhile. */
+const DURING_CHECKPOINT = '.checkpoint'
+
 const openOnce = async (file: string, options: DatabaseOptions, spool: string): Promise<Database> => {
-  const database: Database = { instance: await DuckDBInstance.create(file, { threads: String(THREADS) }), spool }
+  const instance = await DuckDBInstance.create(file, { threads: String(THREADS) })
+  const database: Database = { instance, log: logOf(file), spool }
   try {
     await prepare(database, options)
     return database
@@ -85,18 +98,21 @@ export const openDatabase = async (options: DatabaseOptions): Promise<Database> 
   const spool = join(folder, 'spool')
   await mkdir(folder, { recursive: true })
   readTextWhole()
-  for (const damaged of [`${file}.wal`, file]) {
+  const log = logOf(file)
+  for (const damaged of [[log, `${log}${DURING_CHECKPOINT}`], [file]]) {
     try {
       return await openOnce(file, options, spool)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       if (!DAMAGED.test(reason)) throw error
-      const keptAs = `${damaged}.damaged-${now()}`
-      const moved = await rename(damaged, keptAs).then(
-        () => true,
-        () => false,
-      )
-      if (moved) logger.error({ reason, keptAs }, 'the store did not open: a damaged file was moved aside')
+      for (const path of damaged) {
+        const keptAs = `${path}.damaged-${now()}`
+        const moved = await rename(path, keptAs).then(
+          () => true,
+          () => false,
+        )
+        if (moved) logger.error({ reason, keptAs }, 'the store did not open: a damaged file was moved aside')
+      }
     }
   }
   return openOnce(file, options, spool)

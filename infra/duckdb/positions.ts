@@ -61,7 +61,6 @@ export const movePositions = async (
     spool,
     lines,
     COLUMNS,
-    (table) => `UPDATE positions SET checkpoint = moved.checkpoint, sequence = moved.sequence
-      FROM ${table} moved WHERE positions."partition" = moved."partition"`,
+    (table) => `INSERT INTO position_changes SELECT "partition", checkpoint, sequence FROM ${table}`,
   )
 }

@@ -1,7 +1,8 @@
 import { CORRECTIONS } from './corrections.ts'
-import { LEDGER_SCHEMA } from './ledger-tables.ts'
+import { LEDGER_SCHEMA, POSITIONS_OF_BOOKS } from './ledger-tables.ts'
 import { MEASURE_DDL, MERGED_MEASURE, newerColumns } from './measure-columns.ts'
 import { MEASURE_MACROS } from './measure-macros.ts'
+import { NEWEST_VIEWS } from './newest.ts'
 import { pointsView } from './points-view.ts'
 import { SESSION_AGGS, SESSION_VIEWS } from './session-tables.ts'
 
@@ -44,7 +45,7 @@ CREATE TABLE IF NOT EXISTS dead_letters (
   stored_at TIMESTAMP NOT NULL)`
 
 const POSITIONS = `
-CREATE TABLE IF NOT EXISTS positions (
+CREATE TABLE IF NOT EXISTS position_changes (
   "partition" INTEGER NOT NULL, checkpoint BIGINT NOT NULL, sequence BIGINT NOT NULL)`
 
 /**
@@ -52,7 +53,7 @@ CREATE TABLE IF NOT EXISTS positions (
  * deltas that have expired are made anew from the log.
  */
 const FOLD_STATE = `
-CREATE TABLE IF NOT EXISTS fold_state (
+CREATE TABLE IF NOT EXISTS fold_state_changes (
   "partition" INTEGER NOT NULL, kind VARCHAR NOT NULL, tenant VARCHAR NOT NULL, name VARCHAR NOT NULL,
   value VARCHAR NOT NULL)`
 
@@ -89,9 +90,9 @@ CREATE TABLE IF NOT EXISTS counters (tenant VARCHAR NOT NULL, name VARCHAR NOT N
 
 /** A store from before fold_state was kept knows at least which definitions hold. */
 const FIRST_FOLD_STATE = `
-INSERT INTO fold_state
+INSERT INTO fold_state_changes
 SELECT "partition", 'definition', tenant, metric,
-  json_object('tenant', tenant, 'definition', definition, 'deleted', deleted)::VARCHAR
+  json_object('tenant', tenant, 'definition', definition, 'deleted', deleted)::VARCHAR, 0
 FROM positions, metrics
 WHERE checkpoint > 0 AND "partition" NOT IN (SELECT "partition" FROM fold_state WHERE kind = 'definition')`
 
@@ -135,6 +136,9 @@ export const SCHEMA: readonly string[] = [
   POSITIONS,
   HOLES,
   FOLD_STATE,
+  'ALTER TABLE fold_state_changes ADD COLUMN IF NOT EXISTS checkpoint BIGINT DEFAULT 0',
+  ...POSITIONS_OF_BOOKS,
+  ...NEWEST_VIEWS,
   METRICS,
   FIRST_FOLD_STATE,
   DEFINITIONS,
