@@ -21,8 +21,8 @@ export const CHECKPOINTS: CheckpointSettings = {
   tidyEveryMs: 120_000,
 }
 
-/** Checkpoints before one that puts small row groups together: of as many it makes about one that is full. */
-const TIDY_AFTER = 8
+/** Of as many small row groups a full checkpoint makes about one that is full. */
+const PUT_TOGETHER = 8
 
 /** Checkpoints of the file, made in the background of its only writer. */
 export interface Checkpoints {
@@ -59,7 +59,8 @@ export const createCheckpoints = async (options: CheckpointOptions): Promise<Che
   let running: Promise<void> | null = null
   let began = Number.NEGATIVE_INFINITY
   let tidied = performance.now()
-  let sinceTidied = 0
+  /** Row groups of a table that checkpoints have left small, and no full one has put together; of this process. */
+  let small = 0
 
   /** The log stays as it is, and is tried again: what is wrong with the file, writes will say. */
   const attempt = async (body: () => Promise<unknown>): Promise<void> => {
@@ -74,12 +75,12 @@ export const createCheckpoints = async (options: CheckpointOptions): Promise<Che
     const { size } = await stat(log)
     return size > settings.mostBytes || (size > settings.bytes && performance.now() - began >= settings.everyMs)
   }
-  const isTidyDue = (): boolean => sinceTidied >= TIDY_AFTER && performance.now() - tidied >= settings.tidyEveryMs
+  const isTidyDue = (): boolean => small >= PUT_TOGETHER && performance.now() - tidied >= settings.tidyEveryMs
 
   const beginReading = async (): Promise<void> => {
     await reader.run('BEGIN TRANSACTION READ ONLY')
-    await reader.run('SELECT max(checkpoint) FROM positions')
     isReading = true
+    await reader.run('SELECT max(checkpoint) FROM positions')
   }
   const endReading = async (): Promise<void> => {
     if (!isReading) return
@@ -89,7 +90,7 @@ export const createCheckpoints = async (options: CheckpointOptions): Promise<Che
 
   const checkpoint = async (): Promise<void> => {
     began = performance.now()
-    sinceTidied = isReading ? sinceTidied + 1 : 0
+    small = isReading ? small + 1 : Math.max(0, small - PUT_TOGETHER)
     if (!isReading) tidied = began
     await turns(() => attempt(() => worker.run('CHECKPOINT')))
     await endReading()
