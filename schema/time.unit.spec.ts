@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { formatDuration, parseDuration, parseTime, uuidV7Time } from './time.ts'
+import { formatDuration, formatTime, parseDuration, parseTime, uuidV7Time } from './time.ts'
 
 test.each([
   ['2026-01-01T10:00:00Z', Date.UTC(2026, 0, 1, 10)],
@@ -33,6 +33,27 @@ test.each([
 test.each(['P', 'PT', '1M', 'PT1', 'P1M', 'P1Y', 'PT-1S', 'pt1s'])('the duration %j is refused', (text) =>
   expect(parseDuration(text)).toBeNull(),
 )
+
+test('a time is written as Date does, whatever was written before', () => {
+  const days = fc.oneof(fc.constantFrom(0, 20_454, 20_455), fc.integer({ min: -800_000, max: 3_000_000 }))
+  const day = days.map((one) => one * 86_400_000)
+  const beside = fc.constantFrom(-1, 0, 1, 59_999, 60_000, 3_599_999, 86_399_999)
+  const ms = fc.oneof(
+    fc.date({ noInvalidDate: true }).map((date) => date.getTime()),
+    fc.integer({ min: 0, max: 253_402_300_799_999 }),
+    fc.tuple(day, beside).map(([at, more]) => at + more),
+    fc.double({ min: -1e6, max: 1e15, noNaN: true }),
+  )
+  const inTurn = fc.array(ms, { maxLength: 10 })
+  fc.assert(
+    fc.property(inTurn, (all) => {
+      expect(all.map(formatTime)).toEqual(all.map((one) => new Date(one).toISOString()))
+    }),
+    { examples: [[[0, 86_400_000, 0]]] },
+  )
+  expect(() => formatTime(Number.NaN)).toThrow(RangeError)
+  expect(() => formatTime(8.64e15 + 1)).toThrow(RangeError)
+})
 
 test('durations of equal length are written alike', () => {
   expect(formatDuration(60_000)).toBe('PT1M')
