@@ -44,7 +44,9 @@ const toPoint = (window: Window, dimensions: Point['dimensions'], sum: Sum, valu
   windowStart: window.start,
   windowEnd: window.end,
   dimensions,
-  ...value,
+  value: value.value,
+  detail: value.detail,
+  sampled: value.sampled,
   events: sum.events,
   status: sum.correctedAt >= window.end ? window.corrected : window.status,
   revision: sum.revision,
@@ -59,26 +61,47 @@ export interface Wanted {
   windows: readonly Window[]
 }
 
+const isOneSlice = ({ low, high }: Window): boolean => high - low === 1
+
+/** The sums of a group in windows that come in order of time; undefined where it has nothing. */
+const sumsOf = (measure: Measure, { cellAt, windows }: Wanted): ((window: Window) => Sum | undefined) => {
+  // Of one slice there is nothing to add up.
+  if (windows.every(isOneSlice)) return ({ low }) => cellAt(low)
+  const sliding = createSlidingSum(measure)
+  let next = 0
+  return ({ low, high }) => {
+    for (next = Math.max(next, low); next < high; next++) {
+      const cell = cellAt(next)
+      if (cell) sliding.add(next, cell)
+    }
+    return sliding.from(low)
+  }
+}
+
+/** Points of one group, in order of time. */
+const pointsOfGroup = (measure: Measure, group: Wanted): Point[] => {
+  const points: Point[] = []
+  const sumOf = sumsOf(measure, group)
+  let last: { sum: Sum; value: Measured } | undefined
+  for (const window of group.windows) {
+    const sum = sumOf(window)
+    if (!sum) continue
+    // A window that is longer than there is data says the same as its neighbour.
+    if (last?.sum !== sum) last = { sum, value: measured(measure, sum.state) }
+    points.push(toPoint(window, group.dimensions, sum, last.value))
+  }
+  return points
+}
+
 /** Points of groups, by window and then by dimensions. */
 export const pointsOfGroups = (measure: Measure, groups: Wanted[]): Point[] => {
+  if (groups.length === 1) return pointsOfGroup(measure, groups[0])
   const byWindow = new Map<number, Point[]>()
-  for (const { dimensions, cellAt, windows } of groups.sort(compareDims)) {
-    const sliding = createSlidingSum(measure)
-    let next = 0
-    let last: { sum: Sum; value: Measured } | undefined
-    for (const window of windows) {
-      for (next = Math.max(next, window.low); next < window.high; next++) {
-        const cell = cellAt(next)
-        if (cell) sliding.add(next, cell)
-      }
-      const sum = sliding.from(window.low)
-      if (!sum) continue
-      // A window that is longer than there is data says the same as its neighbour.
-      if (last?.sum !== sum) last = { sum, value: measured(measure, sum.state) }
-      const points = byWindow.get(window.start)
-      const point = toPoint(window, dimensions, sum, last.value)
+  for (const group of groups.sort(compareDims)) {
+    for (const point of pointsOfGroup(measure, group)) {
+      const points = byWindow.get(point.windowStart)
       if (points) points.push(point)
-      else byWindow.set(window.start, [point])
+      else byWindow.set(point.windowStart, [point])
     }
   }
   return [...byWindow].sort(([a], [b]) => a - b).flatMap(([, points]) => points)
