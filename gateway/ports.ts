@@ -101,7 +101,7 @@ export interface CheckpointFeed {
 
 /** Reports of processors and storage, the newest of each. */
 export interface Reports {
-  partitions(): PartitionReport[]
+  partitions(): readonly PartitionReport[]
   /** Why a processor refuses a partition, in words; undefined when none has said so lately. */
   refused(partition: number, now: number): string | undefined
   storage(): StorageReport | undefined

@@ -97,7 +97,7 @@ export interface StateStore {
 export interface ReportExchange {
   publish(report: PartitionReport): void
   /** The newest report of every partition that was heard of. */
-  partitions(): PartitionReport[]
+  partitions(): readonly PartitionReport[]
 }
 
 /** What gateways are to shed, by partition. */

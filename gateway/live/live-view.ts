@@ -1,5 +1,6 @@
 import type { CheckpointDelta, CheckpointFeed, MetricStore, Reports, WallClock } from '#gateway/ports.ts'
 import { DEFAULT_LATENESS_HORIZON_MS } from '#schema/limits.ts'
+import type { PartitionReport } from '#schema/report.ts'
 import { sliceRetention } from '#schema/slice-retention.ts'
 import type { TenantTime } from '#schema/status.ts'
 import { createLiveState, type LiveState, type TableName } from './live-state.ts'
@@ -150,8 +151,8 @@ export const createLiveView = (options: LiveViewOptions) => {
       check()
     })
 
-  const partitionAsOf = (partition: number): number => {
-    const report = reports?.partitions().find((one) => one.partition === partition)
+  const partitionAsOf = (partition: number, heard: readonly PartitionReport[]): number => {
+    const report = heard.find((one) => one.partition === partition)
     const upToDate = report && report.checkpoint <= state().positions()[partition]
     const at = Math.max(state().lastAt(partition), upToDate ? report.at : 0)
     // A processor that is behind commits old messages now, and says how old those are that wait.
@@ -178,8 +179,13 @@ export const createLiveView = (options: LiveViewOptions) => {
 
     /** Data are complete up to here as far as every partition is concerned, milliseconds since 1970. */
     asOf(): number {
-      const known = Array.from({ length: partitions }, (_, p) => partitionAsOf(p)).filter((at) => at > 0)
-      return known.length > 0 ? Math.min(...known) : clock.now()
+      const heard = reports?.partitions() ?? []
+      let lowest = Number.POSITIVE_INFINITY
+      for (let partition = 0; partition < partitions; partition++) {
+        const at = partitionAsOf(partition, heard)
+        if (at > 0 && at < lowest) lowest = at
+      }
+      return lowest < Number.POSITIVE_INFINITY ? lowest : clock.now()
     },
 
     table: (tenant: string, metric: string, version: number, size: number): SliceTable | undefined =>

@@ -9,6 +9,8 @@ const REFUSED_MS = 5_000
 /** The newest report of every partition and of storage. Nothing durable: a missed one is followed by the next. */
 export const createReports = (broker: Broker): Reports & { stop(): void } => {
   const partitions = new Map<number, PartitionReport>()
+  /** In order; made anew after a report, as every read of the live view asks for it. */
+  let inOrder: readonly PartitionReport[] | undefined
   let storage: StorageReport | undefined
   const listeners = new Set<() => void>()
   const tell = (): void => {
@@ -20,6 +22,7 @@ export const createReports = (broker: Broker): Reports & { stop(): void } => {
     // A former owner that does not know yet must not hide the new one.
     if (known && known.epoch > report.epoch) return
     partitions.set(report.partition, known?.epoch === report.epoch ? withOmitted(report, known.clocks) : report)
+    inOrder = undefined
     tell()
   })
   const refusals = new Map<number, PartitionRefusal>()
@@ -33,7 +36,10 @@ export const createReports = (broker: Broker): Reports & { stop(): void } => {
     tell()
   })
   return {
-    partitions: () => [...partitions.values()].sort((a, b) => a.partition - b.partition),
+    partitions() {
+      inOrder ??= [...partitions.values()].sort((a, b) => a.partition - b.partition)
+      return inOrder
+    },
     refused(partition, now) {
       const refusal = refusals.get(partition)
       return refusal && now - refusal.at <= REFUSED_MS ? refusal.reason : undefined
