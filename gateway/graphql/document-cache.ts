@@ -5,9 +5,9 @@ const MAX_CHARS = 16_384
 /** A parsed document takes up to 200 bytes for each character, so that all of them are within 100 MB whoever sent them. */
 const LIMITS = { entries: 500, weight: 500_000 }
 
-/** What was made of short texts, the least recently used going first. */
-export const createDocumentCache = <T>() => {
-  const cache = createWeightedCache<T>(LIMITS, ({ length }) => length)
+/** What was made of short texts, the least recently used going first. `weight`: characters of all of them together. */
+export const createDocumentCache = <T>(weight = LIMITS.weight) => {
+  const cache = createWeightedCache<T>({ ...LIMITS, weight }, ({ length }) => length)
   return {
     get: cache.get,
     set(text: string, value: T): void {

@@ -5,6 +5,7 @@ import type { Authenticate } from '#gateway/auth.ts'
 import type { GraphqlServices } from './context.ts'
 import { createErrorMask, type ErrorLog } from './errors.ts'
 import { createHttpTransport, type ReadBody } from './http-transport.ts'
+import { createMetricPlans } from './metric/known-plans.ts'
 import { createSchema } from './schema.ts'
 import { createWebSocketTransport } from './websocket-transport.ts'
 import { createGraphqlServer } from './yoga.ts'
@@ -22,8 +23,10 @@ export interface GraphqlHandlerOptions {
  * GraphQL sees it; the HTTP server answers those.
  */
 export const createGraphqlHandler = ({ services, authenticate, log, keepAliveMs, tracer }: GraphqlHandlerOptions) => {
-  const server = createGraphqlServer(createSchema(), log)
-  const http = createHttpTransport({ server, services, authenticate, mask: createErrorMask(log) })
+  const schema = createSchema()
+  const server = createGraphqlServer(schema, log)
+  const plans = createMetricPlans(schema)
+  const http = createHttpTransport({ server, plans, services, authenticate, mask: createErrorMask(log) })
   const webSocket = createWebSocketTransport({ server, services, authenticate, log, keepAliveMs, tracer })
   let closing: Promise<void> | undefined
   return {

@@ -11,6 +11,7 @@ import type { KeyRecord } from '#schema/keys.ts'
 import type { GraphqlContext, GraphqlServices, RequestOrigin } from './context.ts'
 import { answerForm, createDirectTransport } from './direct-transport.ts'
 import type { ErrorMask } from './errors.ts'
+import type { MetricPlans } from './metric/known-plans.ts'
 import { createSharedAnswers } from './shared-answers.ts'
 import { createTrackTransport } from './track/track-transport.ts'
 import type { GraphqlServer } from './yoga.ts'
@@ -58,15 +59,16 @@ const send = async (answer: Response, response: ServerResponse): Promise<void> =
 
 interface HttpTransportOptions {
   server: GraphqlServer
+  plans: MetricPlans
   services: GraphqlServices
   authenticate: Authenticate
   mask: ErrorMask
 }
 
 /** GraphQL over HTTP and SSE. Rejects with MillraceError for what comes before GraphQL: keys, and broken text. */
-export const createHttpTransport = ({ server, services, authenticate, mask }: HttpTransportOptions) => {
+export const createHttpTransport = ({ server, plans, services, authenticate, mask }: HttpTransportOptions) => {
   const answerTrack = createTrackTransport({ server, services, mask })
-  const direct = createDirectTransport({ server, mask, shared: createSharedAnswers(services) })
+  const direct = createDirectTransport({ server, plans, mask, shared: createSharedAnswers(services) })
   const streams = new Set<AbortController>()
 
   const contextOf = (request: IncomingMessage, key: KeyRecord, body: ReadBody | null): GraphqlContext => {

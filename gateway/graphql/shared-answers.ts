@@ -19,6 +19,9 @@ interface State {
   horizonMs: number
 }
 
+/** What came of an operation; text where it has no errors and is written already. */
+export type Outcome = ExecutionResult | string
+
 /** Text where its characters are bytes, so that both take the same memory. */
 type Answer = string | Buffer
 
@@ -57,10 +60,11 @@ export const createSharedAnswers = ({ view, metrics, tenantSettings }: Services)
   const isOf = ({ moment, asOf, horizonMs }: State, tenant: string): boolean =>
     view.moment(tenant) === moment && view.asOf() === asOf && tenantSettings(tenant).latenessHorizonMs === horizonMs
 
-  const serialise = (result: ExecutionResult, reads: readonly RangeResult[], state: State): Answer | null => {
+  const serialise = (outcome: Outcome, reads: readonly RangeResult[], state: State): Answer | null => {
     const fits = reads.every(({ moment, asOf }) => moment === state.moment && asOf === state.asOf)
-    if (result.errors || reads.length === 0 || !fits) return null
-    const answer = Buffer.from(JSON.stringify(result))
+    const isWritten = typeof outcome === 'string'
+    if ((!isWritten && outcome.errors) || reads.length === 0 || !fits) return null
+    const answer = Buffer.from(isWritten ? outcome : JSON.stringify(outcome))
     if (answer.length > MAX_ANSWER_BYTES) return null
     return isAscii(answer) ? answer.toString('latin1') : answer
   }
@@ -85,11 +89,11 @@ export const createSharedAnswers = ({ view, metrics, tenantSettings }: Services)
       text: string,
       key: KeyRecord,
       document: DocumentNode,
-      execute: (reads?: RangeResult[]) => Promise<ExecutionResult>,
-    ): Promise<{ result: ExecutionResult; answer: Answer | null }> {
+      execute: (reads?: RangeResult[]) => Promise<Outcome>,
+    ): Promise<{ outcome: Outcome; answer: Answer | null }> {
       const name = nameOf(key, text)
       if (name === null || !view.isReady() || !readsOnlyMetrics(document)) {
-        return { result: await execute(), answer: null }
+        return { outcome: await execute(), answer: null }
       }
       const state = stateOf(key.tenant)
       const reads: RangeResult[] = []
@@ -98,9 +102,9 @@ export const createSharedAnswers = ({ view, metrics, tenantSettings }: Services)
       answers.set(name, own)
       let answer: Answer | null = null
       try {
-        const result = await execute(reads)
-        answer = serialise(result, reads, state)
-        return { result, answer }
+        const outcome = await execute(reads)
+        answer = serialise(outcome, reads, state)
+        return { outcome, answer }
       } finally {
         resolve(answer)
         if (answers.get(name) === own) {
