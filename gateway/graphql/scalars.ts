@@ -3,6 +3,12 @@ import { MillraceError } from '#schema/errors.ts'
 import { formatDuration, formatTime, parseDuration, parseTime } from '#schema/time.ts'
 import type { Builder } from './builder.ts'
 
+export interface ScalarExtensions {
+  /** What it makes of a number is text without anything that JSON escapes. */
+  writesNumbersPlainly?: boolean
+}
+const PLAINLY: ScalarExtensions = { writesNumbersPlainly: true }
+
 const refuse = (message: string): never => {
   throw new GraphQLError(message, { extensions: { code: 'BAD_INPUT' } })
 }
@@ -38,6 +44,7 @@ export const addScalars = (builder: Builder): void => {
   builder.scalarType('DateTime', {
     description: 'RFC 3339 in UTC with milliseconds.',
     serialize: (ms) => formatTime(ms),
+    extensions: { ...PLAINLY },
     parseValue: (value) => text('DateTime', value),
   })
   builder.scalarType('Duration', {
@@ -59,6 +66,7 @@ export const addScalars = (builder: Builder): void => {
   builder.scalarType('BigInt', {
     description: 'A whole number, as a string.',
     serialize: (value) => String(value),
+    extensions: { ...PLAINLY },
     parseValue: () => refuse('BigInt is never an argument'),
   })
 }

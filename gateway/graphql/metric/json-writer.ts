@@ -11,6 +11,7 @@ import {
   isNonNullType,
   isObjectType,
 } from 'graphql'
+import type { ScalarExtensions } from '../scalars.ts'
 import { type Fields, type Fragments, fieldsOf } from './fields.ts'
 
 /** The JSON text of a value as it was selected. Throws where the value is not plainly one of its type. */
@@ -38,8 +39,13 @@ const textOf = (value: unknown): string => {
 }
 
 const leafWriter = (type: GraphQLLeafType): Write => {
-  const write: Write = (value) => textOf(type.coerceOutputValue(value))
-  if (!isEnumType(type)) return write
+  if (!isEnumType(type)) {
+    const { writesNumbersPlainly = false }: ScalarExtensions = type.extensions
+    return (value) => {
+      const coerced = type.coerceOutputValue(value)
+      return writesNumbersPlainly && typeof value === 'number' ? `"${coerced}"` : textOf(coerced)
+    }
+  }
   const texts = new Map(type.getValues().map(({ value, name }) => [value as unknown, JSON.stringify(name)]))
   return (value) => texts.get(value) ?? fail()
 }

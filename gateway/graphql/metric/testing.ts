@@ -104,7 +104,7 @@ const points = fc.record<Point>({
   dimensions: mostly(100, fc.array(fc.option(text)), null, 'x', [undefined]),
   value: mostly(100, fc.option(fc.double({ noNaN: true, noDefaultInfinity: true })), Number.NaN, 'x', new Error('odd')),
   detail: mostly(100, fc.jsonValue() as fc.Arbitrary<Point['detail']>, undefined, () => 1, Promise.resolve(1)),
-  events: time,
+  events: mostly(100, time, '"', Number.NaN),
   status: mostly(100, fc.constantFrom('PROVISIONAL', 'COMPLETE', 'CORRECTED', 'FINAL', 'RETRACTED'), 'NEW', null),
   revision: mostly(100, fc.nat(), 2 ** 31, 0.5),
   sampled: fc.double({ min: 0, max: 1, noNaN: true }),
