@@ -1,20 +1,10 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { row } from '#gateway/live/testing.ts'
-import { fakeServices } from './testing.ts'
-import { serveOverHttp } from './testing-http.ts'
+import { serveRows } from './testing-http.ts'
 
 const NOON = 1_767_268_800_000
-const setUp = async () => {
-  const fakes = await fakeServices()
-  const site = await serveOverHttp(fakes.services)
-  fakes.checkpoints.commit(0, [row(NOON, ['DE', '/a'], 2), row(NOON, [null, '/ä'], 1)])
-  const close = async () => {
-    await site.close()
-    await fakes.close()
-  }
-  return { ...fakes, ...site, close }
-}
+const setUp = () => serveRows([row(NOON, ['DE', '/a'], 2), row(NOON, [null, '/ä'], 1)])
 
 let site: Awaited<ReturnType<typeof setUp>>
 beforeAll(async () => {

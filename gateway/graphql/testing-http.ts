@@ -2,10 +2,11 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect } from 'vitest'
 import { readGraphqlBody } from '#gateway/http/graphql-body.ts'
+import type { row } from '#gateway/live/testing.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { GraphqlServices } from './context.ts'
 import { createGraphqlHandler } from './handler.ts'
-import { authenticate } from './testing.ts'
+import { authenticate, fakeServices } from './testing.ts'
 
 const ACCEPTS = [undefined, '*/*', 'application/json', 'application/graphql-response+json, application/json;q=0.9']
 /** With a charset yoga answers itself, in the same media type. */
@@ -52,4 +53,16 @@ export const serveOverHttp = async (services: GraphqlServices) => {
       await new Promise((resolve) => server.close(resolve))
     },
   }
+}
+
+/** The same of services whose first checkpoint has these rows. */
+export const serveRows = async (rows: ReturnType<typeof row>[]) => {
+  const fakes = await fakeServices()
+  const site = await serveOverHttp(fakes.services)
+  fakes.checkpoints.commit(0, rows)
+  const close = async (): Promise<void> => {
+    await site.close()
+    await fakes.close()
+  }
+  return { ...fakes, ...site, close }
 }

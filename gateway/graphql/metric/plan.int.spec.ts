@@ -2,8 +2,7 @@ import fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
 import type { RangeResult } from '#gateway/live/metric-reader.ts'
 import { row } from '#gateway/live/testing.ts'
-import { fakeServices } from '../testing.ts'
-import { serveOverHttp } from '../testing-http.ts'
+import { serveRows } from '../testing-http.ts'
 import { metricRequests } from './testing.ts'
 
 const NOON = 1_767_268_800_000
@@ -13,20 +12,8 @@ const VIEWS = `{
   }
 }`
 
-const setUp = async () => {
-  const fakes = await fakeServices()
-  const site = await serveOverHttp(fakes.services)
-  fakes.checkpoints.commit(0, [
-    row(NOON, ['DE', '/a'], 2),
-    row(NOON, [null, '/ä'], 1),
-    row(NOON + 60_000, ['日本', '"'], 7),
-  ])
-  const close = async () => {
-    await site.close()
-    await fakes.close()
-  }
-  return { ...fakes, ...site, close }
-}
+const setUp = () =>
+  serveRows([row(NOON, ['DE', '/a'], 2), row(NOON, [null, '/ä'], 1), row(NOON + 60_000, ['日本', '"'], 7)])
 
 let site: Awaited<ReturnType<typeof setUp>>
 beforeAll(async () => {
