@@ -22,8 +22,10 @@ import {
 import { readBatch } from './direct-batch.ts'
 import { openBucket } from './nats-bucket.ts'
 import { createPulls } from './pulls.ts'
+import { createRequests } from './requests.ts'
 
 const NO_MESSAGE = 10037
+const decoder = new TextDecoder()
 /** Of one consumer: what has come and was not read. */
 const BUFFER_BYTES = 8_000_000
 const INACTIVE_MS = 60_000
@@ -131,55 +133,58 @@ const ephemeral = async (
 }
 
 /** Broker on a real connection. */
-export const createNatsBroker = (nc: NatsConnection, js: JetStreamClient, jsm: JetStreamManager, kvm: Kvm): Broker => ({
-  async publish(subject, data, values, timeout) {
-    const reply = await nc.request(subject, data, { headers: toHeaders(values), timeout }).catch((error: unknown) => {
-      throw untaken(error)
-    })
-    return reply.data.length === 0 ? null : toAck(reply.json<Answer>())
-  },
-  send(subject, data, values) {
-    try {
-      nc.publish(subject, data, { headers: toHeaders(values) })
-    } catch (error) {
-      throw untaken(error)
-    }
-  },
-  async range(stream) {
-    const { state, created } = await asked(() => jsm.streams.info(stream))
-    return { first: state.first_seq, last: state.last_seq, bytes: state.bytes, made: String(created) }
-  },
-  async subjects(stream, filter) {
-    const { state } = await asked(() => jsm.streams.info(stream, { subjects_filter: filter }))
-    return Object.keys(state.subjects ?? {})
-  },
-  last: (stream, subject) => orNull(() => jsm.streams.getMessage(stream, { last_by_subj: subject })),
-  lastCopy: (stream, subject) => orNull(() => jsm.direct.getMessage(stream, { last_by_subj: subject })),
-  next: (stream, subject, sequence) =>
-    orNull(() => jsm.streams.getMessage(stream, { seq: sequence, next_by_subj: subject } as never)),
-  async *batch(stream, sequence, count, { filter, bytes } = {}) {
-    const query = { seq: sequence, batch: count, next_by_subj: filter, max_bytes: bytes }
-    for await (const message of readBatch(jsm, stream, query)) yield fromStored(message)
-  },
-  async purge(stream, filter, before) {
-    await asked(() => jsm.streams.purge(stream, { filter, ...(before === undefined ? {} : { seq: before }) }))
-  },
-  consume: (stream, options) =>
-    asked(async () => {
-      const { durable, start } = options
-      const consumer =
-        durable === undefined ? ephemeral(js, jsm, stream, options) : remade(js, jsm, stream, durable, start)
-      return deliver(await consumer)
-    }),
-  bucket: (name) => openBucket(kvm, name),
-  notify: (subject, text) => nc.publish(subject, text),
-  listen(subject, onText) {
-    const subscription = nc.subscribe(subject, {
-      callback: (error, message) => {
-        if (!error) onText(message.string())
-      },
-    })
-    return { stop: () => subscription.unsubscribe() }
-  },
-  isClosed: () => nc.isClosed(),
-})
+export const createNatsBroker = (nc: NatsConnection, js: JetStreamClient, jsm: JetStreamManager, kvm: Kvm): Broker => {
+  const request = createRequests(nc)
+  return {
+    async publish(subject, data, values, timeout) {
+      const reply = await request(subject, data, toHeaders(values), timeout).catch((error: unknown) => {
+        throw untaken(error)
+      })
+      return reply.length === 0 ? null : toAck(JSON.parse(decoder.decode(reply)) as Answer)
+    },
+    send(subject, data, values) {
+      try {
+        nc.publish(subject, data, { headers: toHeaders(values) })
+      } catch (error) {
+        throw untaken(error)
+      }
+    },
+    async range(stream) {
+      const { state, created } = await asked(() => jsm.streams.info(stream))
+      return { first: state.first_seq, last: state.last_seq, bytes: state.bytes, made: String(created) }
+    },
+    async subjects(stream, filter) {
+      const { state } = await asked(() => jsm.streams.info(stream, { subjects_filter: filter }))
+      return Object.keys(state.subjects ?? {})
+    },
+    last: (stream, subject) => orNull(() => jsm.streams.getMessage(stream, { last_by_subj: subject })),
+    lastCopy: (stream, subject) => orNull(() => jsm.direct.getMessage(stream, { last_by_subj: subject })),
+    next: (stream, subject, sequence) =>
+      orNull(() => jsm.streams.getMessage(stream, { seq: sequence, next_by_subj: subject } as never)),
+    async *batch(stream, sequence, count, { filter, bytes } = {}) {
+      const query = { seq: sequence, batch: count, next_by_subj: filter, max_bytes: bytes }
+      for await (const message of readBatch(jsm, stream, query)) yield fromStored(message)
+    },
+    async purge(stream, filter, before) {
+      await asked(() => jsm.streams.purge(stream, { filter, ...(before === undefined ? {} : { seq: before }) }))
+    },
+    consume: (stream, options) =>
+      asked(async () => {
+        const { durable, start } = options
+        const consumer =
+          durable === undefined ? ephemeral(js, jsm, stream, options) : remade(js, jsm, stream, durable, start)
+        return deliver(await consumer)
+      }),
+    bucket: (name) => openBucket(kvm, name),
+    notify: (subject, text) => nc.publish(subject, text),
+    listen(subject, onText) {
+      const subscription = nc.subscribe(subject, {
+        callback: (error, message) => {
+          if (!error) onText(message.string())
+        },
+      })
+      return { stop: () => subscription.unsubscribe() }
+    },
+    isClosed: () => nc.isClosed(),
+  }
+}
