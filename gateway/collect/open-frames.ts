@@ -104,6 +104,8 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
     lastBytes: 0,
     bytes: 0,
   }))
+  /** Those whose next frame goes at the end of this turn of the event loop. */
+  const due: Lane[] = []
   const idleListeners = new Set<() => void>()
   let waiting = 0
   let closed = false
@@ -169,14 +171,22 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
     metrics.waitingBytes.set(waiting)
   }
 
-  /** After the events of this request, and of all others that came in the same turn of the event loop. */
+  /**
+   * After the events of this request, and of all others that came in the same turn of the event loop. Frames of all
+   * partitions that go in a turn go together: they reach the log in one write rather than one each, which costs most of
+   * what a small frame does.
+   */
   const schedule = (lane: Lane): void => {
     if (lane.sending || lane.scheduled) return
     lane.scheduled = true
-    setImmediate(() => {
+    if (due.push(lane) === 1) setImmediate(sendDue)
+  }
+
+  const sendDue = (): void => {
+    for (const lane of due.splice(0)) {
       lane.scheduled = false
-      void drainLane(lane)
-    })
+      void sendNext(lane)
+    }
   }
 
   /** Events that got their verdict and no place in the log: their counts ride on a frame of the tenant's partition. */
@@ -192,17 +202,17 @@ export const createOpenFrames = (dependencies: OpenFramesDependencies) => {
     schedule(lane)
   }
 
-  const drainLane = async (lane: Lane): Promise<void> => {
+  const sendNext = async (lane: Lane): Promise<void> => {
     lane.sending = true
-    for (let frame = lane.frames[0]; frame; frame = lane.frames[0]) {
-      const outcome = await send(lane, frame)
-      release(lane, frame.content.bytes)
-      frame.settle(outcome)
-      if (outcome.acknowledged) await confirmRefusals(lane)
-      lane.frames.shift()
-    }
+    const [frame] = lane.frames
+    const outcome = await send(lane, frame)
+    release(lane, frame.content.bytes)
+    frame.settle(outcome)
+    if (outcome.acknowledged) await confirmRefusals(lane)
+    lane.frames.shift()
     lane.sending = false
-    if (isIdle()) for (const listener of idleListeners) listener()
+    if (lane.frames.length > 0) schedule(lane)
+    else if (isIdle()) for (const listener of idleListeners) listener()
   }
 
   const send = async (lane: Lane, frame: Frame): Promise<FrameOutcome> => {

@@ -11,7 +11,12 @@ import { createOpenFrames, type FrameTicket, type OpenFramesDependencies } from 
 const MINUTE = 29_000_000
 const MINUTE_START = MINUTE * 60_000
 const traceparent = (digit: string, flags: string) => `00-${digit.repeat(32)}-${digit.repeat(16)}-${flags}`
-const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+/** What was acknowledged in this turn has its next frame sent at the end of it. */
+const nextTurn = async () => {
+  await turn()
+  await turn()
+}
 
 /** Frames whose acknowledgements the test gives by hand. */
 const setUp = (options: Partial<OpenFramesDependencies> = {}) => {
@@ -41,6 +46,36 @@ describe('open frames', () => {
       ['main', 2],
       ['other', 1],
     ])
+  })
+
+  it('of all partitions go together, so that one write of the connection takes them', async () => {
+    const appendedAtFlush: number[] = []
+    const { add, memory, acks } = setUp({ partitions: 3 })
+    const append = memory.log.append
+    memory.log.append = (frame, deadlineMs) => {
+      // As the connection does: what was published until then is written.
+      queueMicrotask(() => appendedAtFlush.push(acks.length))
+      return append(frame, deadlineMs)
+    }
+    for (const partition of [0, 1, 2]) add('1', partition)
+    await nextTurn()
+    for (const partition of [0, 1, 2]) add('2', partition)
+    for (const ack of acks) ack.resolve()
+    await nextTurn()
+    expect(memory.frames).toHaveLength(6)
+    expect(appendedAtFlush).toEqual([3, 3, 3, 6, 6, 6])
+  })
+
+  it('take what comes in the turn in which the one before is acknowledged', async () => {
+    const { add, acks, sent } = setUp()
+    const first = add('1') as FrameTicket
+    await nextTurn()
+    const second = add('2')
+    acks[0].resolve()
+    await first.outcome
+    expect(add('3')).toBe(second)
+    await nextTurn()
+    expect(sent()).toEqual(['1', '2\n3'])
   })
 
   it('fill while one is in flight and go when it is acknowledged', async () => {
@@ -134,6 +169,8 @@ describe('a frame that the log does not confirm', () => {
     tickets.push(add('4') as FrameTicket)
     now = 160
     acks[1].reject(new Error('no answer'))
+    await nextTurn()
+    // The one that was too late has taken a turn of its own.
     await nextTurn()
     expect(sent()).toEqual(['1', '2', '4'])
     expect(acks.map((ack) => ack.deadlineMs)).toEqual([100, 40, 40])
