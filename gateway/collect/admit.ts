@@ -100,7 +100,8 @@ const createValueDoor = (
   notTaken: ProblemOfNotTaken,
 ) => {
   const { tenant, receivedAt, trace } = request
-  const writeLine = createLineWriter(request)
+  /** Most requests have no event that needs it. */
+  let writeLine: ReturnType<typeof createLineWriter> | undefined
   return (value: unknown, problem: EventProblem | undefined): Placed => {
     const validated = problem ?? validate(value, receivedAt, checkSchema)
     if (isProblem(validated)) return { id: readId(value), problem: validated }
@@ -115,6 +116,7 @@ const createValueDoor = (
     const priority = shedding?.priorityOf(tenant, event.name) ?? 'NORMAL'
     const weight = shedding?.shed.weightOf(tenant, partition, key, priority) ?? 1
     if (weight === 0) return { id, problem: notTaken('SHED') }
+    writeLine ??= createLineWriter(request)
     const line = writeLine(event, text, { time, weight, schema, enrichment })
     const ticket = frames.add({ partition, tenant, receivedAt, line, trace, isHigh: priority === 'HIGH' })
     return typeof ticket === 'string' ? { id, problem: notTaken(ticket) } : { id, ticket }

@@ -33,6 +33,8 @@ const [QUOTE, ZERO, CLOSE] = [0x22, 0x30, 0x7d]
 const ascii = (text: string): Uint8Array => Buffer.from(text, 'latin1')
 const KEY = ascii(',"key":"')
 const EVENT = ascii(',"e":')
+const NOTHING = ascii('')
+const encoder = new TextEncoder()
 
 /** Below this a loop is faster than a call of the platform. */
 const SHORT = 48
@@ -71,8 +73,33 @@ const enriched = (enrichment: Enrichment): string => {
   return text
 }
 
-const headOf = ({ tenant, source, receivedAt }: LineContext): string =>
-  `{"tenant":${JSON.stringify(tenant)},"source":${JSON.stringify(source)},"receivedAt":${receivedAt},"time":`
+/** The last of each enrichment; most lines share it with one that is not long ago. */
+const behinds = new WeakMap<Enrichment, { weight: number; schema: number; bytes: Uint8Array }>()
+
+const behindKeyBytes = (server: ServerFields): Uint8Array => {
+  const { weight, schema, enrichment } = server
+  const known = behinds.get(enrichment)
+  if (known?.weight === weight && known.schema === schema) return known.bytes
+  // Not of Buffer's pool, of which a few bytes would keep a whole slab.
+  const bytes = encoder.encode(behindKey(server))
+  behinds.set(enrichment, { weight, schema, bytes })
+  return bytes
+}
+
+interface Head extends LineContext {
+  text: string
+  bytes: Uint8Array
+}
+
+/** The last one: small requests come several in a millisecond, and mostly of one tenant. */
+let lastHead: Head | undefined
+
+const headOf = ({ tenant, source, receivedAt }: LineContext): Head => {
+  if (lastHead?.receivedAt === receivedAt && lastHead.tenant === tenant && lastHead.source === source) return lastHead
+  const text = `{"tenant":${JSON.stringify(tenant)},"source":${JSON.stringify(source)},"receivedAt":${receivedAt},"time":`
+  lastHead = { tenant, source, receivedAt, text, bytes: ascii(text) }
+  return lastHead
+}
 
 /** What stands between the key and the event. */
 const behindKey = ({ weight, schema, enrichment }: ServerFields): string =>
@@ -83,7 +110,7 @@ const behindKey = ({ weight, schema, enrichment }: ServerFields): string =>
  * the order of the server's fields: see schema/scan/line-scanner.ts.
  */
 export const createLineWriter = (context: LineContext) => {
-  const head = headOf(context)
+  const { text: head } = headOf(context)
   /** `text` is the event itself as JSON, so that it is serialised once. */
   return (event: ClientEvent, text: string, server: ServerFields): string =>
     `${head}${server.time},"key":${JSON.stringify(eventKey(event))}${behindKey(server)},"e":${text}}`
@@ -98,13 +125,11 @@ export class PlainLine implements Line {
   private time = 0
   private keyStart = 0
   private keyEnd = 0
-  private behind = ascii('')
-  /** What `behind` was made of; most lines share it with one that is not long ago. */
-  private readonly made = new Map<Enrichment, { weight: number; schema: number; bytes: Uint8Array }>()
+  private behind = NOTHING
 
   constructor(context: LineContext, events: PlainEvents) {
     this.events = events
-    this.head = ascii(headOf(context))
+    this.head = headOf(context).bytes
   }
 
   /** The key is a member of the event: where that stands. */
@@ -114,20 +139,11 @@ export class PlainLine implements Line {
     this.keyStart = keyStart
     this.keyEnd = keyEnd
     this.time = server.time
-    this.behind = this.behindKey(server)
+    this.behind = behindKeyBytes(server)
     const sent = events.end(event, FIELD.event) - events.start(event, FIELD.event)
     this.bytes =
       head.length + MOST_DIGITS + KEY.length + (keyEnd - keyStart) + this.behind.length + EVENT.length + sent + 2
     return this
-  }
-
-  private behindKey(server: ServerFields): Uint8Array {
-    const { weight, schema, enrichment } = server
-    const known = this.made.get(enrichment)
-    if (known?.weight === weight && known.schema === schema) return known.bytes
-    const bytes = Buffer.from(behindKey(server))
-    this.made.set(enrichment, { weight, schema, bytes })
-    return bytes
   }
 
   writeTo(data: Buffer, at: number): number {

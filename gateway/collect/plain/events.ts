@@ -143,18 +143,19 @@ export const readPlainList = (data: Buffer, at: number): PlainList => {
   return { events: reader.events, end, failedAt: reader.failedAt }
 }
 
+/** Of the context that is being read: one for all readers, as each context is done with before the next one is read. */
+const ofContext = new Members(1_024)
+
 class Reader {
   readonly events: PlainEvents
   private readonly data: Buffer
   private readonly json: PlainJson
-  private readonly ofContext: Members
   /** Bits of the members of the present event. */
   private seen = 0
 
   constructor(data: Buffer) {
     this.data = data
     this.json = new PlainJson(data)
-    this.ofContext = new Members(Math.min(data.length, 1_024))
     this.events = new PlainEvents(data)
   }
 
@@ -267,7 +268,7 @@ class Reader {
 
   /** An address is taken out of it: see createEnricher. */
   private context(at: number): number {
-    const { data, json, events, ofContext } = this
+    const { data, json, events } = this
     ofContext.length = 0
     const end = json.object(at, LEVELS, ofContext)
     for (let i = 0; i < ofContext.length; i++) {
@@ -283,7 +284,7 @@ class Reader {
   }
 
   private contextText(field: Field, member: number): void {
-    const { data, json, events, ofContext } = this
+    const { data, json, events } = this
     const [start, end] = [ofContext.start(member), ofContext.end(member)]
     events.set(field, start + 1, end - 1)
     if (data[start] !== QUOTE || data.subarray(start, end).includes(BACKSLASH)) json.odd = true

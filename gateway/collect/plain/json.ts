@@ -81,6 +81,12 @@ export class Members {
   }
 }
 
+/**
+ * Hashes of the names of the objects that are open. One for all readers: each is done before the next one begins, and an
+ * array of its own costs more than reading a single event.
+ */
+const names = new Int32Array(MOST_NAMES * 2)
+
 export class PlainJson {
   /** Something was met since this was cleared that is JSON, and yet not plain. */
   odd = false
@@ -89,8 +95,6 @@ export class PlainJson {
   /** Where the last value that is none went wrong. */
   failedAt = 0
   private readonly data: Uint8Array
-  /** Hashes of the names of the objects that are open. */
-  private readonly names = new Int32Array(MOST_NAMES * 2)
   private namesEnd = 0
   /** Of the last name. */
   private hash = 0
@@ -183,7 +187,7 @@ export class PlainJson {
 
   /** Two names of one hash are most likely one name that comes twice; the one that parses sees. */
   private noteName(namesStart: number, nameStart: number, nameEnd: number): void {
-    const { data, names, hash } = this
+    const { data, hash } = this
     if (data[nameStart] === 0x5f && data[nameStart + 1] === 0x5f && nameEnd - nameStart === 9) this.odd = true
     if (this.namesEnd === names.length) {
       this.odd = true

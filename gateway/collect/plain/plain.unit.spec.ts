@@ -120,6 +120,47 @@ describe('plain events', () => {
     await expectSame(body)
   })
 
+  it('say whose they are and when they came, whatever came before them', async () => {
+    const memory = createMemoryLog()
+    let now = NOW
+    const collector = createCollector({
+      log: memory.log,
+      geoip: createFakeGeoIp({ '5.6.7.8': 'DE', '1.1.1.1': 'AU' }),
+      clock: { now: () => now },
+      metrics,
+      intake: { note: () => undefined },
+      checkSchema,
+      partitions: 1,
+      processId: 'test',
+    })
+    const requests = [
+      { tenant: 'a', source: 'live', at: NOW, name: 'x', country: 'DE' },
+      { tenant: 'b', source: 'live', at: NOW, name: 'x', country: 'DE' },
+      { tenant: 'b', source: 'import', at: NOW, name: 'x', country: undefined },
+      { tenant: 'b', source: 'import', at: NOW + 1, name: 'x', country: undefined },
+      { tenant: 'a', source: 'live', at: NOW + 1, name: 'page_view', country: 'DE' },
+      { tenant: 'a', source: 'live', at: NOW + 1, name: 'x', country: 'DE' },
+    ]
+    for (const { tenant, source, at, name } of requests) {
+      now = at
+      const events = readPlain(Buffer.from(JSON.stringify({ id: 'i', name, userId: 'u', properties: { path: '/' } })))!
+      expect(events.isPlain(0)).toBe(true)
+      await collector.collect({ tenant, source, address: '5.6.7.8', events })
+    }
+    await collector.drain(1_000)
+    const lines = memory.frames.flatMap(({ data }) => Buffer.from(data).toString().split('\n')).map(parseLine)
+    expect(lines).toMatchObject(
+      requests.map(({ tenant, source, at, name, country }) => ({
+        tenant,
+        source,
+        receivedAt: at,
+        schema: name === 'page_view' ? 1 : 0,
+        ...(country && { country }),
+        e: { name },
+      })),
+    )
+  })
+
   it('under load shedding are kept by session with their weight, or shed, as those that are parsed', async () => {
     const names = ['ping', 'page_view', 'conversion']
     const body = linesOf(Array.from({ length: 42 }, (_, n) => event(n, { name: names[n % 3], properties: {} })))
