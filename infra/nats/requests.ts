@@ -1,4 +1,5 @@
 import { createInbox, type Msg, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
+import { type Deadline, Deadlines } from '#schema/deadlines.ts'
 
 /** How often it is looked whose time is over; an answer that does not come is found missing so much later. */
 const LOOK_MS = 50
@@ -7,7 +8,7 @@ const NO_RESPONDERS = 503
 
 interface Waiting {
   subject: string
-  giveUpAt: number
+  deadline: Deadline
   resolve: (data: Uint8Array) => void
   reject: (error: Error) => void
 }
@@ -21,13 +22,15 @@ export type Request = (subject: string, data: Uint8Array, headers: MsgHdrs, time
  */
 export const createRequests = (nc: NatsConnection): Request => {
   const waiting = new Map<string, Waiting>()
+  const deadlines = new Deadlines(LOOK_MS)
   let inbox: string | undefined
   let number = 0
-  let timer: NodeJS.Timeout | undefined
 
   const take = (token: string): Waiting | undefined => {
     const request = waiting.get(token)
+    if (!request) return undefined
     waiting.delete(token)
+    deadlines.delete(request.deadline)
     return request
   }
 
@@ -48,16 +51,6 @@ export const createRequests = (nc: NatsConnection): Request => {
     else request?.resolve(message.data)
   }
 
-  const look = (): void => {
-    const now = performance.now()
-    for (const [token, { giveUpAt, subject }] of waiting) {
-      if (now >= giveUpAt) take(token)?.reject(new Error(`no answer came in time from ${subject}`))
-    }
-    if (waiting.size > 0) return
-    clearInterval(timer)
-    timer = undefined
-  }
-
   /** With the first request. */
   const listen = (): string => {
     const made = `${createInbox()}.`
@@ -72,8 +65,10 @@ export const createRequests = (nc: NatsConnection): Request => {
       inbox ??= listen()
       const token = String(number++)
       nc.publish(subject, data, { headers, reply: `${inbox}${token}` })
-      waiting.set(token, { subject, giveUpAt: performance.now() + timeoutMs, resolve, reject })
-      timer ??= setInterval(look, LOOK_MS)
+      const deadline = deadlines.add(timeoutMs, () => {
+        take(token)?.reject(new Error(`no answer came in time from ${subject}`))
+      })
+      waiting.set(token, { subject, deadline, resolve, reject })
     } catch (error) {
       reject(error as Error)
     }
