@@ -31,12 +31,13 @@ export const createAdmission = (options: AdmissionOptions = {}) => {
   let used = 0
 
   const second = (): number => Math.floor(monotonic() / 1_000)
+  const forget = (now: number): void => {
+    for (const at of left.keys()) if (at <= now - RATE_SECONDS) left.delete(at)
+  }
   const perSecond = (): number => {
+    forget(second())
     let sum = 0
-    for (const [at, bytes] of left) {
-      if (at <= second() - RATE_SECONDS) left.delete(at)
-      else sum += bytes
-    }
+    for (const bytes of left.values()) sum += bytes
     return sum / RATE_SECONDS
   }
 
@@ -68,7 +69,10 @@ export const createAdmission = (options: AdmissionOptions = {}) => {
     /** A frame of so many bytes was acknowledged, or given up. */
     leave(bytes: number): void {
       used -= bytes
-      left.set(second(), (left.get(second()) ?? 0) + bytes)
+      const now = second()
+      const before = left.get(now)
+      if (before === undefined) forget(now)
+      left.set(now, (before ?? 0) + bytes)
     },
     usedBytes: () => used,
     /** Until half of what is here has left, as fast as bytes left lately. */

@@ -9,21 +9,29 @@ const DROPS: ReadonlySet<VerdictCode> = new Set(['OVERLOADED', 'SHED'])
 export const createIntake = (monotonic: () => number) => {
   const seconds = new Map<number, { received: number; dropped: number }>()
   const current = (): number => Math.floor(monotonic() / 1_000)
-  const forget = (): void => {
-    for (const second of seconds.keys()) if (second <= current() - SPAN_SECONDS) seconds.delete(second)
+  const forget = (now: number): void => {
+    for (const second of seconds.keys()) if (second <= now - SPAN_SECONDS) seconds.delete(second)
+  }
+  /** Made at the first request of the second; only then there can be one that is over. */
+  const countsOf = (now: number) => {
+    let counts = seconds.get(now)
+    if (!counts) {
+      forget(now)
+      counts = { received: 0, dropped: 0 }
+      seconds.set(now, counts)
+    }
+    return counts
   }
   return {
     /** `refused`: one code an event. To be told once it is known what became of them. */
     note(accepted: number, refused: readonly VerdictCode[]): void {
-      forget()
-      const counts = seconds.get(current()) ?? { received: 0, dropped: 0 }
+      const counts = countsOf(current())
       counts.received += accepted + refused.length
       for (const code of refused) if (DROPS.has(code)) counts.dropped++
-      seconds.set(current(), counts)
     },
     /** Share that was not taken, 0 to 1. What the client got wrong was received, but is no drop. */
     dropRate(): number {
-      forget()
+      forget(current())
       let [received, dropped] = [0, 0]
       for (const counts of seconds.values()) {
         received += counts.received

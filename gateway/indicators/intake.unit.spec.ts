@@ -44,3 +44,15 @@ test('it forgets what is a minute ago', () => {
   intake.note(1, ['SHED'])
   expect(intake.dropRate()).toBe(0.5)
 })
+
+test('a request costs one look at the clock, however long the gateway has run', () => {
+  let [now, looks] = [500, 0]
+  const intake = createIntake(() => {
+    looks++
+    return now
+  })
+  for (; now < 50_000; now += 1_000) intake.note(1, [])
+  looks = 0
+  intake.note(1, [])
+  expect(looks).toBe(1)
+})
