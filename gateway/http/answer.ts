@@ -27,7 +27,7 @@ export const asMillraceError = (error: unknown): MillraceError =>
         { cause: error },
       )
 
-/** Sends JSON, if there is still somebody to send it to. */
+/** Sends JSON, if there is still somebody to send it to: as text, which goes out in one piece with the head. */
 export const sendJson = (
   response: ServerResponse,
   status: number,
@@ -35,14 +35,14 @@ export const sendJson = (
   headers: Record<string, string> = {},
 ): void => {
   if (response.headersSent || response.destroyed) return
-  const data = Buffer.from(JSON.stringify(body))
+  const text = JSON.stringify(body)
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
-    'content-length': data.length,
+    'content-length': Buffer.byteLength(text),
     'cache-control': 'no-store',
     ...headers,
   })
-  response.end(data)
+  response.end(text)
 }
 
 /** `{"error": {…}}` with the code's status; `status` where HTTP has a better one than the code. */

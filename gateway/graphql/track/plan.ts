@@ -24,8 +24,8 @@ export interface TrackPlan {
   field: FieldNode
   /** The name under which the receipt is answered. */
   responseKey: string
-  /** The receipt with what was selected of it, in that order. */
-  select(receipt: Receipt): object
+  /** The answer's JSON: what was selected of the receipt, in that order. */
+  answer(receipt: Receipt): string
 }
 
 /** Values of scalar fields by name, `__typename` among them. */
@@ -100,6 +100,23 @@ const receiptField = (field: FieldNode): ((receipt: Receipt) => unknown) | null 
   return (receipt) => (all ? receipt.verdicts : receipt.refused).map(select)
 }
 
+const tellsOfAll = ({ selectionSet }: FieldNode): boolean =>
+  selectionSet?.selections.some((one) => one.kind === Kind.FIELD && one.name.value === 'verdicts' && tellsAll(one)) ===
+  true
+
+/** Where there is no verdict to tell, an answer says how many events were accepted: the last one is kept. */
+const answerer = (field: FieldNode, select: (receipt: Receipt) => object): ((receipt: Receipt) => string) => {
+  const write = (receipt: Receipt): string => JSON.stringify({ data: { [keyOf(field)]: select(receipt) } })
+  if (tellsOfAll(field)) return write
+  let last = { accepted: -1, text: '' }
+  return (receipt) => {
+    const { accepted, refused } = receipt
+    if (refused.length > 0) return write(receipt)
+    if (last.accepted !== accepted) last = { accepted, text: write(receipt) }
+    return last.text
+  }
+}
+
 const EVENTS_TYPE: Record<string, string | undefined> = { trackEvents: '[EventInput!]!', trackBatch: 'JSON!' }
 
 interface Variable {
@@ -150,6 +167,6 @@ export const planOf = ({ definitions: [operation, ...others] }: DocumentNode): T
     source: written,
     field,
     responseKey: keyOf(field),
-    select: selector(getters),
+    answer: answerer(field, selector(getters)),
   }
 }

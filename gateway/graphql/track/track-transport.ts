@@ -77,7 +77,7 @@ export const createTrackTransport = ({ server, services, mask }: TrackTransportO
     try {
       const sent = { tenant: key.tenant, key, bytes: body.length, source, events, ...origin() }
       const receipt = await services.collector.collect(sent)
-      sendText(response, JSON.stringify({ data: { [responseKey]: plan.select(receipt) } }), form)
+      sendText(response, plan.answer(receipt), form)
     } catch (error) {
       const originalError = error instanceof Error ? error : new Error(String(error))
       const located = new GraphQLError(originalError.message, { nodes: [field], path: [responseKey], originalError })
