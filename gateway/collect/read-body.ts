@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, type ZlibOptions } from 'node:zlib'
-import { Deadlines } from '#schema/deadlines.ts'
 import { MillraceError } from '#schema/errors.ts'
 import { LIMITS } from '#schema/limits.ts'
 import type { Share } from './admission.ts'
@@ -55,9 +54,6 @@ export const readBody = async (request: IncomingMessage, options: ReadBodyOption
 /** There is no room for the body among the bytes in flight. */
 export class NoRoom extends Error {}
 
-/** A body that is too slow is found so much later at most. */
-const deadlines = new Deadlines(100)
-
 /** 0 where it does not say. */
 const declaredBytes = ({ headers }: IncomingMessage): number => Number(headers['content-length'] ?? 0)
 
@@ -87,7 +83,7 @@ const receive = (
       share.shrinkTo(0)
     }
     const finish = (error: Error | null): void => {
-      deadlines.delete(deadline)
+      clearTimeout(timer)
       request.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone)
       // What comes after this is nobody's: an error on it must not end the process.
       request.on('error', () => {})
@@ -103,10 +99,10 @@ const receive = (
     }
     const onEnd = (): void => finish(refusal)
     const onGone = (): void => finish(new ClientGone('the client went away'))
-    const deadline = deadlines.add(timeoutMs, () => {
+    const timer = setTimeout(() => {
       const message = `Expected the whole body within ${timeoutMs} ms, received ${bytes} bytes. Send it again.`
       finish(refusal ?? new MillraceError('BAD_INPUT', message))
-    })
+    }, timeoutMs)
     request.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone)
   })
 
