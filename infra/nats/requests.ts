@@ -1,5 +1,5 @@
 import { createInbox, type Msg, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
-import { type Deadline, Deadlines } from '#schema/deadlines.ts'
+import { type Deadline, Deadlines } from './deadlines.ts'
 
 /** How often it is looked whose time is over; an answer that does not come is found missing so much later. */
 const LOOK_MS = 50
