@@ -3,8 +3,9 @@ import type { Duplex } from 'node:stream'
 import type { Tracer } from '@opentelemetry/api'
 import type { Authenticate } from '#gateway/auth.ts'
 import type { GraphqlServices } from './context.ts'
+import { createDirectOperations, type RequestText } from './direct-operations.ts'
 import { createErrorMask, type ErrorLog } from './errors.ts'
-import { createHttpTransport, type ReadBody } from './http-transport.ts'
+import { createHttpTransport } from './http-transport.ts'
 import { createMetricPlans } from './metric/known-plans.ts'
 import { createSchema } from './schema.ts'
 import { createWebSocketTransport } from './websocket-transport.ts'
@@ -25,12 +26,13 @@ export interface GraphqlHandlerOptions {
 export const createGraphqlHandler = ({ services, authenticate, log, keepAliveMs, tracer }: GraphqlHandlerOptions) => {
   const schema = createSchema()
   const server = createGraphqlServer(schema, log)
-  const plans = createMetricPlans(schema)
-  const http = createHttpTransport({ server, plans, services, authenticate, mask: createErrorMask(log) })
-  const webSocket = createWebSocketTransport({ server, services, authenticate, log, keepAliveMs, tracer })
+  const mask = createErrorMask(log)
+  const findDirect = createDirectOperations({ server, plans: createMetricPlans(schema), services, mask })
+  const http = createHttpTransport({ server, findDirect, services, authenticate })
+  const webSocket = createWebSocketTransport({ server, findDirect, services, authenticate, mask, keepAliveMs, tracer })
   let closing: Promise<void> | undefined
   return {
-    handleGraphql: (request: IncomingMessage, response: ServerResponse, body: ReadBody | null): Promise<void> =>
+    handleGraphql: (request: IncomingMessage, response: ServerResponse, body: RequestText | null): Promise<void> =>
       http.handle(request, response, body),
     handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer): void =>
       webSocket.upgrade(request, socket, head),

@@ -9,21 +9,17 @@ import { traceOf } from '#gateway/request-span.ts'
 import { MillraceError } from '#schema/errors.ts'
 import type { KeyRecord } from '#schema/keys.ts'
 import type { GraphqlContext, GraphqlServices, RequestOrigin } from './context.ts'
-import { answerForm, createDirectTransport } from './direct-transport.ts'
-import type { ErrorMask } from './errors.ts'
-import type { MetricPlans } from './metric/known-plans.ts'
-import { createSharedAnswers } from './shared-answers.ts'
-import { createTrackTransport } from './track/track-transport.ts'
+import type { FindDirect, RequestText } from './direct-operations.ts'
+import { isJsonBody, mediaTypeFor } from './media-type.ts'
+import { type AnswerForm, sendOutcome } from './send-result.ts'
 import type { GraphqlServer } from './yoga.ts'
 
 export const NO_PROBLEMS: GraphqlProblems = { request: null, elements: new Map() }
 
-/** A body that was read, UTF-8. */
-export interface ReadBody {
-  readonly bytes: Buffer
-  readonly text: string
-  /** What is wrong with the text. */
-  readonly problems: GraphqlProblems
+/** In which form a request that came by POST as JSON is answered; null where that is yoga's affair. */
+const answerForm = ({ headers }: IncomingMessage): AnswerForm | null => {
+  const type = mediaTypeFor(headers.accept)
+  return type !== null && isJsonBody(headers['content-type']) ? { type, origin: headers.origin } : null
 }
 
 export const originOf = (request: IncomingMessage): RequestOrigin => {
@@ -59,41 +55,40 @@ const send = async (answer: Response, response: ServerResponse): Promise<void> =
 
 interface HttpTransportOptions {
   server: GraphqlServer
-  plans: MetricPlans
+  findDirect: FindDirect
   services: GraphqlServices
   authenticate: Authenticate
-  mask: ErrorMask
 }
 
 /** GraphQL over HTTP and SSE. Rejects with MillraceError for what comes before GraphQL: keys, and broken text. */
-export const createHttpTransport = ({ server, plans, services, authenticate, mask }: HttpTransportOptions) => {
-  const answerTrack = createTrackTransport({ server, services, mask })
-  const direct = createDirectTransport({ server, plans, mask, shared: createSharedAnswers(services) })
+export const createHttpTransport = ({ server, findDirect, services, authenticate }: HttpTransportOptions) => {
   const streams = new Set<AbortController>()
 
-  const contextOf = (request: IncomingMessage, key: KeyRecord, body: ReadBody | null): GraphqlContext => {
+  const contextOf = (request: IncomingMessage, key: KeyRecord, body: RequestText | null): GraphqlContext => {
     const problems = body?.problems ?? NO_PROBLEMS
     if (problems.request !== null) throw new MillraceError('BAD_INPUT', problems.request)
     return { services, key, origin: originOf(request), bytes: body?.bytes.length ?? 0, problems }
   }
 
-  const handle = async (request: IncomingMessage, response: ServerResponse, body: ReadBody | null): Promise<void> => {
+  const handle = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: RequestText | null,
+  ): Promise<void> => {
     // Browsers ask before they send a key.
     if (request.method === 'OPTIONS') return answerByYoga(request, response, body, {} as GraphqlContext)
     const key = authenticate(request.headers.authorization)
     if (body && services.rates) setFields(response, rateLimitFields(services.rates.look(key)))
     const form = body && answerForm(request)
-    if (form && (await answerTrack(response, { body: body.bytes, key, origin: () => originOf(request), form }))) return
-    if (form && (await direct.answerShared(response, body.text, key, form))) return
-    const context = contextOf(request, key, body)
-    if (form && (await direct.answer(response, body.text, context, form))) return
-    await answerByYoga(request, response, body, context)
+    const operation = form && findDirect(body, key, originOf(request))
+    if (operation) await sendOutcome(server, response, await operation.run(), form)
+    else await answerByYoga(request, response, body, contextOf(request, key, body))
   }
 
   const answerByYoga = async (
     request: IncomingMessage,
     response: ServerResponse,
-    body: ReadBody | null,
+    body: RequestText | null,
     context: GraphqlContext,
   ): Promise<void> => {
     const { method = 'GET' } = request

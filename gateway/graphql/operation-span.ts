@@ -1,11 +1,10 @@
 import { SpanKind, type Tracer } from '@opentelemetry/api'
-import { type DocumentNode, getOperationAST } from 'graphql'
 import { inSpan, startSpan } from '#schema/spans.ts'
 import type { RequestOrigin } from './context.ts'
 
-interface Operation {
-  document: DocumentNode
-  operationName?: string | null
+interface Started {
+  type: string
+  name?: string | null
   origin: RequestOrigin
 }
 
@@ -15,15 +14,14 @@ interface Operation {
  */
 export const inOperationSpan = <T>(
   tracer: Tracer,
-  { document, operationName, origin }: Operation,
+  { type, name, origin }: Started,
   task: () => Promise<T> | T,
 ): Promise<T> => {
-  const type = getOperationAST(document, operationName)?.operation ?? 'query'
   const span = startSpan(tracer, type, origin.trace, {
     kind: SpanKind.SERVER,
     attributes: {
       'graphql.operation.type': type,
-      ...(operationName ? { 'graphql.operation.name': operationName } : {}),
+      ...(name ? { 'graphql.operation.name': name } : {}),
     },
   })
   origin.trace = span.spanContext()

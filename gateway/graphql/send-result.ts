@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http'
-import type { ExecutionResult } from 'graphql'
 import { processRegularResult } from 'graphql-yoga'
 import { setFields } from '#gateway/http/answer.ts'
 import { corsHeaders } from './cors.ts'
 import type { MediaType } from './media-type.ts'
+import type { Outcome } from './operation.ts'
 import type { GraphqlServer } from './yoga.ts'
 
 /** How an answer is sent: in which media type, and to a page of which origin. */
@@ -13,10 +13,10 @@ export interface AnswerForm {
 }
 
 /**
- * Sends the text of a result that has no errors, if there is still somebody to send it to. Text goes out in one piece with
+ * Sends a text, if there is still somebody to send it to. Text goes out in one piece with
  * the head, which costs less than a buffer beside it.
  */
-export const sendText = (response: ServerResponse, text: string | Buffer, form: AnswerForm, status = 200): void => {
+const sendText = (response: ServerResponse, text: string | Buffer, form: AnswerForm, status = 200): void => {
   if (response.destroyed) return
   response.writeHead(status, {
     'content-type': `${form.type}; charset=utf-8`,
@@ -26,15 +26,16 @@ export const sendText = (response: ServerResponse, text: string | Buffer, form: 
   response.end(text)
 }
 
-/** Sends a result, with errors as yoga tells them and with the status that it gives them. */
-export const sendResult = async (
+/** Sends what came of an operation, errors as yoga tells them and with the status that it gives them. */
+export const sendOutcome = async (
   server: Pick<GraphqlServer, 'fetchAPI'>,
   response: ServerResponse,
-  result: ExecutionResult,
+  outcome: Outcome,
   form: AnswerForm,
 ): Promise<void> => {
-  if (!result.errors) return sendText(response, JSON.stringify(result), form)
-  const answer = processRegularResult(result, server.fetchAPI, form.type)
+  if (typeof outcome === 'string' || Buffer.isBuffer(outcome)) return sendText(response, outcome, form)
+  if (!outcome.errors) return sendText(response, JSON.stringify(outcome), form)
+  const answer = processRegularResult(outcome, server.fetchAPI, form.type)
   const retryAfter = answer.headers.get('retry-after')
   if (retryAfter !== null) setFields(response, { 'retry-after': retryAfter })
   sendText(response, await answer.text(), form, answer.status)

@@ -19,8 +19,8 @@ interface State {
   horizonMs: number
 }
 
-/** What came of an operation; text where it has no errors and is written already. */
-export type Outcome = ExecutionResult | string
+/** Text where it has no errors and is written already. */
+type Executed = ExecutionResult | string
 
 /** Text where its characters are bytes, so that both take the same memory. */
 type Answer = string | Buffer
@@ -60,7 +60,7 @@ export const createSharedAnswers = ({ view, metrics, tenantSettings }: Services)
   const isOf = ({ moment, asOf, horizonMs }: State, tenant: string): boolean =>
     view.moment(tenant) === moment && view.asOf() === asOf && tenantSettings(tenant).latenessHorizonMs === horizonMs
 
-  const serialise = (outcome: Outcome, reads: readonly RangeResult[], state: State): Answer | null => {
+  const serialise = (outcome: Executed, reads: readonly RangeResult[], state: State): Answer | null => {
     const fits = reads.every(({ moment, asOf }) => moment === state.moment && asOf === state.asOf)
     const isWritten = typeof outcome === 'string'
     if ((!isWritten && outcome.errors) || reads.length === 0 || !fits) return null
@@ -74,8 +74,11 @@ export const createSharedAnswers = ({ view, metrics, tenantSettings }: Services)
     text.length <= MAX_REQUEST_CHARS ? `${tenant} ${kind} ${text}` : null
 
   return {
-    /** The answer that somebody else got or is about to get, as long as nothing has changed; null when there is none. */
-    async find(text: string, key: KeyRecord): Promise<Answer | null> {
+    /**
+     * The answer that somebody else got or is about to get, as long as nothing has changed; null when there is none, or when
+     * it turns out that his was for him alone.
+     */
+    find(text: string, key: KeyRecord): Promise<Answer | null> | null {
       const name = nameOf(key, text)
       const known = name === null ? undefined : answers.get(name)
       return known && view.isReady() && isOf(known.state, key.tenant) ? known.answer : null
@@ -89,8 +92,8 @@ export const createSharedAnswers = ({ view, metrics, tenantSettings }: Services)
       text: string,
       key: KeyRecord,
       document: DocumentNode,
-      execute: (reads?: RangeResult[]) => Promise<Outcome>,
-    ): Promise<{ outcome: Outcome; answer: Answer | null }> {
+      execute: (reads?: RangeResult[]) => Promise<Executed>,
+    ): Promise<{ outcome: Executed; answer: Answer | null }> {
       const name = nameOf(key, text)
       if (name === null || !view.isReady() || !readsOnlyMetrics(document)) {
         return { outcome: await execute(), answer: null }

@@ -15,7 +15,7 @@ const byYoga = (accept = '*/*'): string =>
 
 const COMPARED = ['content-type', 'vary', 'allow']
 
-/** GraphQL on a socket, asked in the direct ways and by yoga. */
+/** GraphQL on a port, asked in the direct ways and by yoga. */
 export const serveOverHttp = async (services: GraphqlServices) => {
   const handler = createGraphqlHandler({ services, authenticate, log: { error: () => {} } })
   const server = createServer(async (request: IncomingMessage, response) => {
@@ -25,6 +25,7 @@ export const serveOverHttp = async (services: GraphqlServices) => {
       response.writeHead(400).end(error instanceof MillraceError ? `${error.code} ${error.message}` : String(error))
     }
   })
+  server.on('upgrade', handler.handleUpgrade)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`
 

@@ -1,39 +1,41 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Tracer } from '@opentelemetry/api'
-import type { ExecutionArgs, GraphQLError } from 'graphql'
-import { CloseCode, type Context, type SubscribePayload } from 'graphql-ws'
-import { type Extra, useServer } from 'graphql-ws/use/ws'
+import { type ExecutionArgs, type GraphQLError, getOperationAST } from 'graphql'
+import { CloseCode, type SubscribePayload } from 'graphql-ws'
+import { useServer } from 'graphql-ws/use/ws'
 import { WebSocketServer } from 'ws'
 import type { Authenticate } from '#gateway/auth.ts'
 import { scanGraphqlBody } from '#gateway/collect/graphql-problems.ts'
 import { overloaded } from '#gateway/collect/overloaded.ts'
 import { MillraceError } from '#schema/errors.ts'
-import type { KeyRecord } from '#schema/keys.ts'
 import { LIMITS } from '#schema/limits.ts'
 import { NO_TRACER } from '#schema/spans.ts'
 import type { GraphqlContext, GraphqlServices } from './context.ts'
-import { createErrorMask, type ErrorLog, withoutInternals } from './errors.ts'
+import type { FindDirect } from './direct-operations.ts'
+import { type ErrorMask, withoutInternals } from './errors.ts'
 import { originOf } from './http-transport.ts'
 import { inOperationSpan } from './operation-span.ts'
+import {
+  type Connection,
+  createWebSocketOperations,
+  MOST_OPERATIONS,
+  OfferingSocket,
+  type SocketContext,
+} from './websocket-operations.ts'
 import type { GraphqlServer } from './yoga.ts'
-
-interface Connection extends Record<PropertyKey, unknown> {
-  key?: KeyRecord
-}
-type Socket = Context<Record<string, unknown>, Extra & Partial<Connection>>
 
 interface WebSocketTransportOptions {
   server: GraphqlServer
+  findDirect: FindDirect
   services: GraphqlServices
   authenticate: Authenticate
-  log: ErrorLog
+  mask: ErrorMask
   /** Time between pings, milliseconds; a client that does not answer one before the next is cut off. */
   keepAliveMs?: number
   tracer?: Tracer
 }
 
-const MAX_OPERATIONS = 100
 /** WebSocket close code "service restart": clients connect again. */
 const RESTART = 1012
 const REASON_CHARS = 100
@@ -50,14 +52,25 @@ const scan = (payload: SubscribePayload): Pick<GraphqlContext, 'bytes' | 'proble
 
 /** GraphQL over WebSocket (graphql-transport-ws). */
 export const createWebSocketTransport = (options: WebSocketTransportOptions) => {
-  const { server, services, authenticate, log, keepAliveMs = 12_000, tracer = NO_TRACER } = options
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: LIMITS.requestBytes })
-  const mask = createErrorMask(log)
+  const { server, findDirect, services, authenticate, mask, keepAliveMs = 12_000, tracer = NO_TRACER } = options
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: LIMITS.requestBytes,
+    WebSocket: OfferingSocket,
+  })
+  const takeDirect = createWebSocketOperations({
+    findDirect,
+    services,
+    mask,
+    traced: ({ type, name }, origin, task) => inOperationSpan(tracer, { type, name, origin }, task),
+  })
 
-  const connect = (socket: Socket): boolean => {
+  const connect = (socket: SocketContext): boolean => {
     try {
       const said = socket.connectionParams?.authorization
       socket.extra.key = authenticate(typeof said === 'string' ? said : undefined)
+      const offering = socket.extra.socket as OfferingSocket
+      offering.take = (message) => takeDirect(socket, message)
       return true
     } catch (error) {
       const reason = error instanceof MillraceError ? `${error.code}: ${error.message}` : 'UNAUTHENTICATED'
@@ -66,11 +79,11 @@ export const createWebSocketTransport = (options: WebSocketTransportOptions) => 
     }
   }
 
-  const prepare = async (socket: Socket, payload: SubscribePayload) => {
+  const prepare = async (socket: SocketContext, payload: SubscribePayload) => {
     const { bytes, problems } = scan(payload)
     if (problems.request !== null) throw new MillraceError('BAD_INPUT', problems.request)
-    if (Object.keys(socket.subscriptions).length > MAX_OPERATIONS)
-      throw new MillraceError('RATE_LIMITED', `a connection has at most ${MAX_OPERATIONS} operations at once`)
+    if (Object.keys(socket.subscriptions).length > MOST_OPERATIONS)
+      throw new MillraceError('RATE_LIMITED', `a connection has at most ${MOST_OPERATIONS} operations at once`)
     const origin = originOf(socket.extra.request)
     const context: GraphqlContext = { services, key: socket.extra.key!, origin, bytes, problems }
     const enveloped = server.getEnveloped(context)
@@ -83,7 +96,9 @@ export const createWebSocketTransport = (options: WebSocketTransportOptions) => 
       try {
         if (share?.grow(bytes) === false)
           return { errors: [mask(overloaded(services.admission?.retryAfterMs() ?? 0))], data: null }
-        return await inOperationSpan(tracer, { document, operationName, origin }, () => enveloped.execute(args))
+        const type = getOperationAST(document, operationName)?.operation ?? 'query'
+        const started = { type, name: operationName, origin }
+        return await inOperationSpan(tracer, started, () => enveloped.execute(args))
       } finally {
         share?.release()
       }

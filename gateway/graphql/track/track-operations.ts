@@ -1,5 +1,4 @@
-import type { ServerResponse } from 'node:http'
-import { GraphQLError } from 'graphql'
+import { GraphQLError, OperationTypeNode } from 'graphql'
 import { mayDo } from '#gateway/auth.ts'
 import type { PlainEvents } from '#gateway/collect/plain/events.ts'
 import { LIVE_SOURCE } from '#schema/event.ts'
@@ -7,24 +6,16 @@ import type { KeyRecord } from '#schema/keys.ts'
 import type { GraphqlContext, GraphqlServices, RequestOrigin } from '../context.ts'
 import { createDocumentCache } from '../document-cache.ts'
 import type { ErrorMask } from '../errors.ts'
-import { type AnswerForm, sendResult, sendText } from '../send-result.ts'
+import type { Operation, Outcome } from '../operation.ts'
 import { validDocument } from '../valid-document.ts'
 import type { GraphqlServer } from '../yoga.ts'
 import { readTrackEnvelope, type TrackEnvelope } from './envelope.ts'
 import { planOf, type TrackPlan } from './plan.ts'
 
-interface TrackTransportOptions {
+interface TrackOptions {
   server: GraphqlServer
   services: Pick<GraphqlServices, 'collector'>
   mask: ErrorMask
-}
-
-/** A request that sends events and nothing else. */
-interface TrackRequest {
-  body: Buffer
-  key: KeyRecord
-  origin: () => RequestOrigin
-  form: AnswerForm
 }
 
 const areAllPlain = (events: PlainEvents): boolean => {
@@ -39,11 +30,11 @@ const sourceOf = ({ plan, others }: TrackEnvelope<TrackPlan>): string | null => 
 }
 
 /**
- * Answers mutations that send the events of one variable, all of them plain ones, from the bytes of the request to the
+ * Carries out mutations that send the events of one variable, all of them plain ones, from the bytes of the request to the
  * frames: no value is made of an event. Such events are what both `JSON` and `[EventInput!]!` take as they are, so there
  * is nothing to coerce. Whatever is odd about a request leaves it to the usual way before anything is done.
  */
-export const createTrackTransport = ({ server, services, mask }: TrackTransportOptions) => {
+export const createTrackOperations = ({ server, services, mask }: TrackOptions) => {
   const plans = createDocumentCache<{ plan: TrackPlan | null }>()
 
   const makePlan = (queryText: string): TrackPlan | null => {
@@ -64,25 +55,33 @@ export const createTrackTransport = ({ server, services, mask }: TrackTransportO
     return plan
   }
 
-  /** Answers false when the request is not one for it, and nothing was done. */
-  return async (response: ServerResponse, { body, key, origin, form }: TrackRequest): Promise<boolean> => {
-    if (!mayDo(key, 'WRITE')) return false
+  /** `body`: UTF-8. Null when the request is not one for it, and nothing was done. */
+  return (body: Buffer, key: KeyRecord, origin: RequestOrigin): Operation | null => {
+    if (!mayDo(key, 'WRITE')) return null
     const envelope = readTrackEnvelope(body, knownPlan)
-    if (envelope === null) return false
+    if (envelope === null) return null
     const { plan, events, operationName, variable } = envelope
     const source = sourceOf(envelope)
-    if (variable !== plan.variable || source === null || !areAllPlain(events)) return false
-    if (operationName !== null && operationName !== plan.operationName) return false
+    if (variable !== plan.variable || source === null || !areAllPlain(events)) return null
+    if (operationName !== null && operationName !== plan.operationName) return null
     const { field, responseKey } = plan
-    try {
-      const sent = { tenant: key.tenant, key, bytes: body.length, source, events, ...origin() }
-      const receipt = await services.collector.collect(sent)
-      sendText(response, plan.answer(receipt), form)
-    } catch (error) {
-      const originalError = error instanceof Error ? error : new Error(String(error))
-      const located = new GraphQLError(originalError.message, { nodes: [field], path: [responseKey], originalError })
-      await sendResult(server, response, { errors: [mask(located)], data: null }, form)
+    return {
+      type: OperationTypeNode.MUTATION,
+      name: plan.operationName,
+      async run(): Promise<Outcome> {
+        try {
+          const sent = { tenant: key.tenant, key, bytes: body.length, source, events, ...origin }
+          return plan.answer(await services.collector.collect(sent))
+        } catch (error) {
+          const originalError = error instanceof Error ? error : new Error(String(error))
+          const located = new GraphQLError(originalError.message, {
+            nodes: [field],
+            path: [responseKey],
+            originalError,
+          })
+          return { errors: [mask(located)], data: null }
+        }
+      },
     }
-    return true
   }
 }
