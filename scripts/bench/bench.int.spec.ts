@@ -115,17 +115,18 @@ it('measures what a Kafka consumer gets', () => {
 it('measures what an event costs the gateway by GraphQL', () => {
   const { code, stdout, stderr } = run('graphql', '--rounds=1', '--seconds=1', '--connections=4')
   expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('trackEvents 200') })
-  const { requestUs, singlePerSecond } = JSON.parse(stdout)
-  expect(Object.keys(requestUs)).toHaveLength(6)
+  const { requestUs, singlePerSecond, singlePerSecondBySocket } = JSON.parse(stdout)
+  expect(Object.keys(requestUs)).toHaveLength(7)
   expect(singlePerSecond).toBe(Math.round(1e6 / requestUs['trackEvents 1']))
+  expect(singlePerSecondBySocket).toBe(Math.round(1e6 / requestUs['trackEvents 1 by WebSocket']))
 })
 
 it('measures what reading a metric costs the gateway', () => {
   const sizes = ['--rounds=1', '--seconds=1', '--connections=4', '--minutes=3', '--rate=20']
   const { code, stdout, stderr } = run('query', ...sizes)
   expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('distinct') })
-  const { equal, distinct } = JSON.parse(stdout)
-  for (const { cpuUs } of [equal, distinct]) expect(cpuUs).toBeGreaterThan(0)
+  const { equal, distinct, equalBySocket, distinctBySocket } = JSON.parse(stdout)
+  for (const { cpuUs } of [equal, distinct, equalBySocket, distinctBySocket]) expect(cpuUs).toBeGreaterThan(0)
 })
 
 it('measures range queries to the store while events are stored', () => {

@@ -14,12 +14,13 @@ const BATCHED = `mutation Send($events: JSON!) { trackBatch(events: $events) ${R
 const GOALS = { batchRatio: 1.5, typedRatio: 3, singlePerSecond: 5_000 }
 
 const WAYS = {
-  'NDJSON 200': { events: BATCH, query: null },
-  'trackBatch 200': { events: BATCH, query: BATCHED },
-  'trackEvents 200': { events: BATCH, query: TYPED },
-  'NDJSON 1': { events: 1, query: null },
-  'trackBatch 1': { events: 1, query: BATCHED },
-  'trackEvents 1': { events: 1, query: TYPED },
+  'NDJSON 200': { events: BATCH, query: null, by: 'POST' },
+  'trackBatch 200': { events: BATCH, query: BATCHED, by: 'POST' },
+  'trackEvents 200': { events: BATCH, query: TYPED, by: 'POST' },
+  'NDJSON 1': { events: 1, query: null, by: 'POST' },
+  'trackBatch 1': { events: 1, query: BATCHED, by: 'POST' },
+  'trackEvents 1': { events: 1, query: TYPED, by: 'POST' },
+  'trackEvents 1 by WebSocket': { events: 1, query: TYPED, by: 'socket' },
 } as const
 type Way = keyof typeof WAYS
 
@@ -32,16 +33,16 @@ const createPosts = (key: string): Record<Way, Post> => {
   const shop = createShop({ seed: 1, eventsPerSecond: 2_000, startMs: Date.now() - 60_000 })
   const stream = shop.until(Date.now())
   const all = [...stream].slice(0, BATCH * BODIES)
-  const post = (events: number, query: string | null): Post => {
+  const post = (events: number, query: string | null, by: Post['by']): Post => {
     const groups = Array.from({ length: BODIES }, (_, i) => all.slice(i * events, (i + 1) * events))
     if (query === null) {
       const bodies = groups.map((group) => group.map((event) => JSON.stringify(event)).join('\n'))
       return { path: '/v1/events', key, contentType: 'application/x-ndjson', body: inTurn(bodies) }
     }
     const bodies = groups.map((group) => JSON.stringify({ query, variables: { events: group } }))
-    return { path: '/graphql', key, contentType: 'application/json', body: inTurn(bodies) }
+    return { by, path: '/graphql', key, contentType: 'application/json', body: inTurn(bodies) }
   }
-  const made = Object.entries(WAYS).map(([way, { events, query }]) => [way, post(events, query)])
+  const made = Object.entries(WAYS).map(([way, { events, query, by }]) => [way, post(events, query, by)])
   return Object.fromEntries(made) as Record<Way, Post>
 }
 
@@ -81,6 +82,7 @@ export const graphqlBench: Bench<'rounds' | 'seconds' | 'connections' | 'profile
       batchRatio: round(us('trackBatch 200') / us('NDJSON 200')),
       typedRatio: round(us('trackEvents 200') / us('NDJSON 200')),
       singlePerSecond: Math.round(1e6 / round(requestUs['trackEvents 1'])),
+      singlePerSecondBySocket: Math.round(1e6 / round(requestUs['trackEvents 1 by WebSocket'])),
       goals: GOALS,
     }
   },

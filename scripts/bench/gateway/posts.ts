@@ -1,8 +1,11 @@
 import { Agent, request } from 'node:http'
 import { cpuSecondsOf } from '#scripts/lib/usage.ts'
+import { type Ask, openSockets } from './sockets.ts'
 
 /** One kind of request, as it goes over the wire. */
 export interface Post {
+  /** A POST of its own, or an operation on a WebSocket that stays open: path and type say nothing then. */
+  by?: 'POST' | 'socket'
   path: string
   key: string
   contentType: string
@@ -60,24 +63,40 @@ export interface Cost {
   timesMs: number[]
 }
 
+const checked =
+  (ask: Ask, check: Post['check'] = isFine) =>
+  async (body: string): Promise<void> =>
+    check(200, await ask(body))
+
+/** What sends a body and waits for its answer, for each of so many connections. */
+const openConnections = async (port: number, post: Post, connections: number) => {
+  if (post.by === 'socket') {
+    const { asks, close } = await openSockets({ port, key: post.key }, connections)
+    return { sends: asks.map((ask) => checked(ask, post.check)), close }
+  }
+  const agent = new Agent({ keepAlive: true, maxSockets: connections })
+  const sends = Array.from({ length: connections }, () => (body: string) => send(agent, port, post, body))
+  return { sends, close: () => agent.destroy() }
+}
+
 /** Sends for so long, the next request on a connection when the one before is answered. */
 export const sendFor = async ({ port, pid, connections }: Load, post: Post, ms: number): Promise<Cost> => {
-  const agent = new Agent({ keepAlive: true, maxSockets: connections })
+  const { sends, close } = await openConnections(port, post, connections)
   const timesMs: number[] = []
   let next = 0
   const before = (await cpuSecondsOf(pid)) ?? 0
   const startedAt = performance.now()
-  const worker = async (): Promise<void> => {
+  const work = async (sendOne: (body: string) => Promise<void>): Promise<void> => {
     while (performance.now() - startedAt < ms) {
       const at = performance.now()
-      await send(agent, port, post, post.body(next++))
+      await sendOne(post.body(next++))
       timesMs.push(performance.now() - at)
     }
   }
-  await Promise.all(Array.from({ length: connections }, worker))
+  await Promise.all(sends.map(work))
   const seconds = (performance.now() - startedAt) / 1_000
   const cpu = ((await cpuSecondsOf(pid)) ?? 0) - before
-  agent.destroy()
+  close()
   timesMs.sort((a, b) => a - b)
   return { requests: timesMs.length, seconds, cpuUs: (cpu * 1e6) / timesMs.length, timesMs }
 }

@@ -10,8 +10,8 @@ import { startRig } from './rig.ts'
 const GOALS = { equalPerSecond: 10_000, distinctPerSecond: 3_000 }
 const MINUTE = 60_000
 
-/** `empty`: what any request costs, whatever it asks. */
-const KINDS = ['empty', 'equal', 'distinct'] as const
+/** `empty`: what any request costs, whatever it asks. The others by POST, and on WebSockets that stay open. */
+const KINDS = ['empty', 'equal', 'distinct', 'equalBySocket', 'distinctBySocket'] as const
 type Kind = (typeof KINDS)[number]
 
 /** Whoever asks the same asks in the same words; what is distinct differs in its range and is never asked again. */
@@ -22,11 +22,14 @@ const createPosts = (key: string, minutes: number): Record<Kind, Post> => {
     JSON.stringify({ query: VIEWS, variables: { from: formatTime(from), to, by: [] } })
   const same = ask(startMs)
   let asked = 0
+  const distinct = (): string => ask(startMs - (asked++ % (20 * MINUTE)))
   const post = { path: '/graphql', key, contentType: 'application/json' }
   return {
     empty: { ...post, path: '/healthz', body: () => '' },
     equal: { ...post, body: () => same },
-    distinct: { ...post, body: () => ask(startMs - (asked++ % (20 * MINUTE))) },
+    distinct: { ...post, body: distinct },
+    equalBySocket: { ...post, by: 'socket', body: () => same },
+    distinctBySocket: { ...post, by: 'socket', body: distinct },
   }
 }
 
@@ -38,7 +41,7 @@ const measureIdle = async (pid: number, ms: number): Promise<number> => {
 }
 
 const measure = async (load: Load, posts: Record<Kind, Post>, rounds: number, ms: number) => {
-  const costs: Record<Kind, Cost[]> = { empty: [], equal: [], distinct: [] }
+  const costs: Record<Kind, Cost[]> = { empty: [], equal: [], distinct: [], equalBySocket: [], distinctBySocket: [] }
   for (let r = -1; r < rounds; r++) {
     const idleUs = await measureIdle(load.pid, ms)
     for (const kind of KINDS) {
@@ -80,11 +83,8 @@ export const queryBench: Bench<'rounds' | 'seconds' | 'connections' | 'minutes' 
     const load = { port: rig.port, pid: rig.pids.gateway, connections }
     const costs = await measure(load, createPosts(rig.keys.readToken, minutes), rounds, seconds * 1_000)
     await traffic.stop()
-    const figures = {
-      empty: summarize(costs.empty),
-      equal: summarize(costs.equal),
-      distinct: summarize(costs.distinct),
-    }
+    const summaries = KINDS.map((kind) => [kind, summarize(costs[kind])] as const)
+    const figures = Object.fromEntries(summaries) as Record<Kind, ReturnType<typeof summarize>>
     const lines = Object.entries(figures).map(([kind, one]) => [kind, one.cpuUs, one.perCoreSecond, one.p99Ms])
     say(renderTable([['Query.metric', 'CPU µs', 'a second and core', 'p99 ms'], ...lines]))
     return { minutes, rate, eventsMeanwhile: traffic.sent(), ...figures, goals: GOALS }

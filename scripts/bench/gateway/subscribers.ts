@@ -1,7 +1,6 @@
-import { once } from 'node:events'
-import { WebSocket } from 'ws'
+import type { WebSocket } from 'ws'
+import { openSocket } from './sockets.ts'
 
-const PROTOCOL = 'graphql-transport-ws'
 /** What the gateway allows on one connection is more. */
 const PER_SOCKET = 50
 
@@ -30,11 +29,8 @@ export const subscribeAll = async ({ port, key, query, variables, onPush }: Watc
     if (waiting.size === 0) resolve()
   }
   for (let first = 0; first < variables.length; first += PER_SOCKET) {
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/graphql`, PROTOCOL)
+    const socket = await openSocket({ port, key })
     sockets.push(socket)
-    await once(socket, 'open')
-    socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${key}` } }))
-    await once(socket, 'message')
     socket.on('message', onMessage)
     for (const [i, of] of variables.slice(first, first + PER_SOCKET).entries()) {
       const payload = { query, variables: of }
