@@ -113,7 +113,7 @@ export const createWebSocketOperations = ({ findDirect, services, mask, traced }
   /** Takes a message; false when it is not one for it, and nothing was done. */
   return (context: SocketContext, message: Buffer): boolean => {
     const { acknowledged, subscriptions, extra } = context
-    const asked = acknowledged && extra.key ? readSubscribe(message) : null
+    const asked = acknowledged ? readSubscribe(message) : null
     if (!asked || asked.id in subscriptions || Object.keys(subscriptions).length >= MOST_OPERATIONS) return false
     const { id, payload } = asked
     const origin = originOf(extra.request)
