@@ -62,20 +62,22 @@ const asText = (result: ExecutionResult): string => {
   return JSON.stringify(errors ? { ...result, errors: errors.map(withoutInternals) } : result)
 }
 
-const nextMessage = (id: string, outcome: Outcome): string | Buffer => {
+const textOf = (outcome: Outcome): string | Buffer =>
+  typeof outcome === 'string' || Buffer.isBuffer(outcome) ? outcome : asText(outcome)
+
+const nextMessage = (id: string, text: string | Buffer): string | Buffer => {
   const head = `{"id":"${id}","type":"next","payload":`
-  if (Buffer.isBuffer(outcome)) return Buffer.concat([Buffer.from(head), outcome, Buffer.from('}')])
-  return `${head}${typeof outcome === 'string' ? outcome : asText(outcome)}}`
+  return typeof text === 'string' ? `${head}${text}}` : Buffer.concat([Buffer.from(head), text, Buffer.from('}')])
 }
 
 /** Sends what an operation gives, and that it is all; resolves when the socket has taken it. */
-const answer = ({ extra }: SocketContext, id: string, outcome: Outcome): Promise<void> =>
+const answer = ({ extra }: SocketContext, id: string, text: string | Buffer): Promise<void> =>
   new Promise((resolve) => {
     const { socket, request } = extra
     if (socket.readyState !== WebSocket.OPEN) return resolve()
     // Both messages in one write.
     request.socket.cork()
-    socket.send(nextMessage(id, outcome), { binary: false })
+    socket.send(nextMessage(id, text), { binary: false })
     socket.send(`{"id":"${id}","type":"complete"}`, () => resolve())
     request.socket.uncork()
   })
@@ -95,10 +97,9 @@ interface WebSocketOperationsOptions {
  */
 export const createWebSocketOperations = ({ findDirect, services, mask, traced }: WebSocketOperationsOptions) => {
   const run = async (context: SocketContext, id: string, operation: Operation, origin: RequestOrigin) => {
-    const outcome = await traced(operation, origin, operation.run).catch(
-      (error): Outcome => ({ errors: [mask(error)] }),
-    )
-    if (id in context.subscriptions) await answer(context, id, outcome)
+    const told = traced(operation, origin, operation.run).then(textOf)
+    const text = await told.catch((error) => asText({ errors: [mask(error)] }))
+    if (id in context.subscriptions) await answer(context, id, text)
   }
 
   const find = (payload: Buffer, key: KeyRecord, origin: RequestOrigin): Operation | null => {
