@@ -107,9 +107,10 @@ const tell = async (world: World): Promise<Story> => {
   const faults = strikeFaults(world, cluster, () => over || world.scheduler.now() > calmAt)
   const sent = await runClients(world, cluster)
   over = true
+  const struck = await faults
   // A definition that a fault left deleted comes back: dashboards wait for it.
   await setUp(world, cluster)
-  return { cluster, dashboards, sent, faults: await faults }
+  return { cluster, dashboards, sent, faults: struck }
 }
 
 const expectReached = async (world: World, what: string, isTrue: () => boolean, limitMs: number): Promise<boolean> => {

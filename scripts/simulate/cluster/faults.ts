@@ -1,6 +1,7 @@
 import { BUCKETS, HEADERS, outputFilters, settledSubject, stateStream } from '#schema/subjects.ts'
 import type { SimProcess } from '../kernel/process.ts'
 import type { Cluster } from './cluster.ts'
+import { askProcess } from './rpc.ts'
 import { CHANGED, TENANT } from './settings.ts'
 import type { World } from './world.ts'
 
@@ -9,8 +10,8 @@ const encoder = new TextEncoder()
 interface Fault {
   name: string
   weight: number
-  /** Answers what undoes it, if anything must. */
-  strike(world: World, cluster: Cluster, victim: SimProcess): (() => void) | undefined
+  /** Answers what undoes it, if anything must; or when it is over, if it ends by itself. */
+  strike(world: World, cluster: Cluster, victim: SimProcess): (() => void) | Promise<unknown> | undefined
 }
 
 const FAULTS: readonly Fault[] = [
@@ -109,14 +110,13 @@ const FAULTS: readonly Fault[] = [
         if (random.chance(0.2)) await admin.remove(TENANT, input.name)
         await admin.define(TENANT, input)
       }
-      if (gateway.serving()) void gateway.process.run(() => change().catch(() => undefined))
-      return undefined
+      return gateway.serving() ? askProcess(world, gateway.process, change).catch(() => undefined) : undefined
     },
   },
 ]
 
 /**
- * Strikes at random moments until `isOver`, then undoes what still lasts. Two faults may last at once; what is killed is
+ * Strikes at random moments until `isOver`, then undoes what still lasts; resolves when nothing of it is left. Two faults may last at once; what is killed is
  * started again by its supervisor.
  */
 export const strikeFaults = async (world: World, cluster: Cluster, isOver: () => boolean): Promise<number> => {
@@ -124,6 +124,7 @@ export const strikeFaults = async (world: World, cluster: Cluster, isOver: () =>
   const kinds = FAULTS.filter(() => random.chance(0.7))
   const meanMs = random.logUniform(500, 8_000)
   const lasting = new Set<() => void>()
+  const ending: Promise<unknown>[] = []
   let struck = 0
   while (!isOver()) {
     await scheduler.pause(random.exponential(meanMs))
@@ -134,7 +135,8 @@ export const strikeFaults = async (world: World, cluster: Cluster, isOver: () =>
     world.say(`fault: ${fault.name} ${victim.name}`)
     struck++
     const undo = fault.strike(world, cluster, victim)
-    if (!undo) continue
+    if (undo instanceof Promise) ending.push(undo)
+    if (!undo || undo instanceof Promise) continue
     lasting.add(undo)
     scheduler.after(random.logUniform(50, 9_000), () => {
       if (!lasting.delete(undo)) return
@@ -144,5 +146,6 @@ export const strikeFaults = async (world: World, cluster: Cluster, isOver: () =>
   }
   for (const undo of lasting) undo()
   lasting.clear()
+  await Promise.all(ending)
   return struck
 }
