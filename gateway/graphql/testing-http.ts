@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import fc from 'fast-check'
 import { expect } from 'vitest'
 import { readGraphqlBody } from '#gateway/http/graphql-body.ts'
 import type { row } from '#gateway/live/testing.ts'
@@ -66,4 +67,15 @@ export const serveRows = async (rows: ReturnType<typeof row>[]) => {
     await fakes.close()
   }
   return { ...fakes, ...site, close }
+}
+
+/** Requests of which something was cut out or changed. */
+export const damagedText = (bodies: readonly string[]): fc.Arbitrary<string> => {
+  const piece = fc.constantFrom('', '"', '{', '}', '[', ']', ',', ':', 'null', '1', '$', '\\', ' ', '\\ud800', 'ä')
+  return fc
+    .record({ body: fc.constantFrom(...bodies), at: fc.nat(400), length: fc.nat(6), piece })
+    .map(({ body, at, length, piece }) => {
+      const start = at % body.length
+      return body.slice(0, start) + piece + body.slice(start + length)
+    })
 }

@@ -109,3 +109,16 @@ export const fakeServices = async ({ paceMs = 0 } = {}) => {
   }
   return { services, checkpoints, olap, collected, close: view.close }
 }
+
+/** A collector that answers only when it is let go. `asked`: somebody waits for it. */
+export const heldCollector = () => {
+  const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const collector: GraphqlServices['collector'] = {
+    async collect() {
+      asked.resolve()
+      await answered.promise
+      return { accepted: 1, shed: 0, rejected: 0, refused: [], verdicts: [] }
+    },
+  }
+  return { collector, asked: asked.promise, letGo: answered.resolve }
+}

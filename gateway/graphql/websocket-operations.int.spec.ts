@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { createAdmission } from '#gateway/collect/admission.ts'
 import { row } from '#gateway/live/testing.ts'
-import { serveRows } from './testing-http.ts'
+import { heldCollector } from './testing.ts'
+import { damagedText, serveRows } from './testing-http.ts'
 import { MOST_OPERATIONS, OfferingSocket, readSubscribe } from './websocket-operations.ts'
 
 const NOON = 1_767_268_800_000
@@ -136,12 +137,8 @@ describe('an operation over a socket is answered as one over HTTP', () => {
 
   test('whatever is cut from it or changed in it', async () => {
     const bodies = [request(BATCH, { e: [{ id: 'a', name: 'x' }] }), request(`{ ${METRIC} { truncated } }`)]
-    const pieces = fc.constantFrom('', '"', '{', '}', '[', ']', ',', ':', 'null', '1', '$', '\\', ' ', '\\ud800', 'ä')
-    const damage = fc.record({ body: fc.constantFrom(...bodies), at: fc.nat(400), length: fc.nat(6), piece: pieces })
     await fc.assert(
-      fc.asyncProperty(damage, async ({ body, at, length, piece }) => {
-        const start = at % body.length
-        const damaged = body.slice(0, start) + piece + body.slice(start + length)
+      fc.asyncProperty(damagedText(bodies), async (damaged) => {
         const client = await connect()
         const told = await client.ask(damaged)
         client.socket.terminate()
@@ -163,19 +160,13 @@ describe('an operation over a socket is answered as one over HTTP', () => {
 
 describe('the state of the connection', () => {
   /** A mutation that is under way until it is let go. */
-  const heldCollector = () => {
+  const hold = () => {
     const { services } = site
     const { collector } = services
-    const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    services.collector = {
-      async collect() {
-        asked.resolve()
-        await answered.promise
-        return { accepted: 1, shed: 0, rejected: 0, refused: [], verdicts: [] }
-      },
-    }
+    const held = heldCollector()
+    services.collector = held.collector
     onTestFinished(() => void Object.assign(services, { collector }))
-    return { asked: asked.promise, letGo: answered.resolve }
+    return held
   }
   const events = request(BATCH, { e: [{ id: 'a', name: 'x' }] })
 
@@ -187,7 +178,7 @@ describe('the state of the connection', () => {
   })
 
   test('an id that is in use closes the connection, and one that is free again does not', async () => {
-    const { asked, letGo } = heldCollector()
+    const { asked, letGo } = hold()
     const client = await connect()
     client.subscribe('one', events)
     await asked
@@ -202,7 +193,7 @@ describe('the state of the connection', () => {
   })
 
   test('who says that it is enough hears no more of it', async () => {
-    const { asked, letGo } = heldCollector()
+    const { asked, letGo } = hold()
     const client = await connect()
     client.subscribe('one', events)
     await asked
@@ -214,7 +205,7 @@ describe('the state of the connection', () => {
   })
 
   test('a client that leaves before its answer harms nobody, and holds nothing', async () => {
-    const { asked, letGo } = heldCollector()
+    const { asked, letGo } = hold()
     const admission = createAdmission({ limitBytes: 100_000, highBytes: 0 })
     site.services.admission = admission
     const client = await connect()
@@ -230,7 +221,7 @@ describe('the state of the connection', () => {
   })
 
   test('one operation more than a connection may have is refused, and the others go on', async () => {
-    const { asked, letGo } = heldCollector()
+    const { asked, letGo } = hold()
     const client = await connect()
     for (let i = 0; i < MOST_OPERATIONS; i++) client.subscribe(`${i}`, events)
     await asked
