@@ -84,24 +84,6 @@ export const hash128 = (text: string, seed: Hash128, out: Hash128): void => {
   hashUnits(length, seed, out)
 }
 
-/** The same of `first`, NUL and `second` as one text, where both stand in bytes of ASCII. */
-export const hashAscii128 = (
-  data: Uint8Array,
-  firstStart: number,
-  firstEnd: number,
-  secondStart: number,
-  secondEnd: number,
-  seed: Hash128,
-  out: Hash128,
-): void => {
-  reserve(firstEnd - firstStart + 1 + secondEnd - secondStart)
-  let length = 0
-  for (let at = firstStart; at < firstEnd; at++) units[length++] = data[at]
-  units[length++] = 0
-  for (let at = secondStart; at < secondEnd; at++) units[length++] = data[at]
-  hashUnits(length, seed, out)
-}
-
 const ZERO_SEED: Hash128 = new Uint32Array(4)
 const scratch: Hash128 = new Uint32Array(4)
 
@@ -128,18 +110,11 @@ export const partitionOfAscii = (
   return scratch[0] % partitions
 }
 
-const memberOf = (hash: Hash128): number => (hash[0] & 0x1fffff) * 0x1_0000_0000 + hash[1]
+/** Its first 53 bits. */
+export const memberOf = (hash: Hash128): number => (hash[0] & 0x1fffff) * 0x1_0000_0000 + hash[1]
 
 /** A member of a set of uniques as an integer below 2^53, exact in JSON and in a double. */
 export const memberHash = (value: string): number => {
   hash128(value, ZERO_SEED, scratch)
-  return memberOf(scratch)
-}
-
-/** The same of a text that stands in bytes of ASCII. */
-export const memberHashOfAscii = (data: Uint8Array, start: number, end: number): number => {
-  reserve(end - start)
-  for (let at = start; at < end; at++) units[at - start] = data[at]
-  hashUnits(end - start, ZERO_SEED, scratch)
   return memberOf(scratch)
 }

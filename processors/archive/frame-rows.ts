@@ -14,7 +14,7 @@ import type { EventLine } from '#schema/event.ts'
 import { readEventLine } from '#schema/event-line.ts'
 import type { LogMessage } from '#schema/frame.ts'
 import { minuteStart, receivedMinute } from '#schema/ledger.ts'
-import { PlainLineScanner } from '#schema/scan/plain-line-scanner.ts'
+import { frameScanner } from '#schema/scan/frame-scanner.ts'
 import type { ArchiveLines, PlainLines } from '../ports.ts'
 import { FrameMismatch, isText, settledLines, verdictsOf } from '../storage/lines.ts'
 import { NO_TENANT, type Owner, ownersOf } from '../windows/tally.ts'
@@ -85,7 +85,6 @@ class Groups {
 }
 
 const NEWLINE = 0x0a
-const scanner = new PlainLineScanner()
 
 const endOfLine = (data: Buffer, at: number): number => {
   const end = data.indexOf(NEWLINE, at)
@@ -95,8 +94,8 @@ const endOfLine = (data: Buffer, at: number): number => {
 /** An event of a line, by itself or with its place in the bytes; null where the line has to be read with others. */
 const readLine = (data: Buffer, at: number, verdict: Outcome) => {
   if (verdict === 'I') return null
-  const plain = scanner.read(at)
-  if (plain) return { event: plain, text: null, end: scanner.end }
+  const scanned = frameScanner.read(data, at)
+  if (scanned?.isRow) return { event: scanned, text: null, end: scanned.end }
   const end = endOfLine(data, at)
   const text = data.toString('utf8', at, end)
   const event = readEventLine(text)
@@ -110,7 +109,6 @@ const eventRows = (settlement: Settlement, { sequence, data: bytes }: LogMessage
   const verdicts = verdictsOf(settlement, sequence)
   const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const groups = new Groups()
-  scanner.open(data)
   let index = 0
   for (let at = 0; at < data.length; ) {
     if (data[at] === NEWLINE) {

@@ -1,13 +1,12 @@
 import type { EventLine } from '../event.ts'
 import { readEventLine } from '../event-line.ts'
 import { linesOfFrame } from '../frame-lines.ts'
-import { LineScanner } from './line-scanner.ts'
+import { frameScanner } from './frame-scanner.ts'
 
 const NEWLINE = 0x0a
 
 /** Reads the lines of one frame after the other. What it answers of a frame holds until the next one is opened. */
 export class FrameReader {
-  private readonly scanner = new LineScanner()
   private data: Buffer = Buffer.alloc(0)
   private at = 0
   /** Newlines before `at`. */
@@ -16,7 +15,6 @@ export class FrameReader {
 
   open(data: Uint8Array): void {
     this.data = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-    this.scanner.open(this.data)
     this.at = 0
     this.line = -1
     this.texts = undefined
@@ -31,9 +29,9 @@ export class FrameReader {
         this.at++
         continue
       }
-      const line = this.scanner.read(this.at)
+      const line = frameScanner.read(data, this.at)
       if (line) {
-        this.at = this.scanner.end + 1
+        this.at = line.end + 1
         return line
       }
       const end = data.indexOf(NEWLINE, this.at)

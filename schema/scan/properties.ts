@@ -1,17 +1,17 @@
-import { CLOSE, COLON, COMMA, endOfText, endOfValue, NOT_PLAIN, OPEN, QUOTE } from './json.ts'
-import { isAt, type Texts } from './texts.ts'
+import type { ScannerMemory } from './scanner-memory.ts'
+import { isAt } from './texts.ts'
 
-/** An event has hardly ever more of them. */
-const MOST = 64
-/** nameStart, nameEnd, valueStart, valueEnd. */
-const PLACES = 4
+/** Words of a property: spans of its name and of its value, and their slots. See wasm/scanner.ts. */
+const [NAME_END, VALUE, VALUE_END, NAME_SLOT, VALUE_SLOT, PLACE] = [1, 2, 3, 4, 5, 6]
 
+const QUOTE = 0x22
 const ZERO = 0x30
 /** So many digits always fit an integer of 32 bits. */
 const SMALL_DIGITS = 9
 
 /** Names that are asked for, by number: several metrics ask for the same ones. */
-const asked = new Map<string, number>()
+export const asked: string[] = []
+const numbers = new Map<string, number>()
 
 /** A name as `get` takes it: ASCII, and none that every object has. */
 export class PropertyName {
@@ -20,59 +20,33 @@ export class PropertyName {
 
   constructor(name: string) {
     this.name = name
-    this.number = asked.get(name) ?? asked.size
-    asked.set(name, this.number)
+    this.number = numbers.get(name) ?? asked.push(name) - 1
+    numbers.set(name, this.number)
   }
 }
 
 /** Properties of one event by their names: where each of them stands, so that only those that are asked for are made. */
 export class Properties {
-  private readonly texts: Texts
-  private readonly places = new Int32Array(PLACES * MOST)
-  private used = 0
+  private readonly memory: ScannerMemory
+  private data: Buffer = Buffer.alloc(0)
+  private first = 0
+  private end = 0
   /** Whose they are. */
   of: object | null = null
   /** What was asked for, by the number of its name, and of which event that was. */
   private readonly made: unknown[] = []
   private readonly madeOf: number[] = []
   private event = 0
-  private data: Buffer = Buffer.alloc(0)
 
-  constructor(texts: Texts) {
-    this.texts = texts
+  constructor(memory: ScannerMemory) {
+    this.memory = memory
   }
 
-  /** Reads an object that begins at `at` and in which so many levels may nest; answers what is behind it, or NOT_PLAIN. */
-  scan(data: Buffer, at: number, levels: number, of: object): number {
-    const { places } = this
+  /** From now on they are those of an event, whose places begin and end here. */
+  select(data: Buffer, first: number, end: number, of: object): void {
     this.data = data
-    this.of = of
-    this.event++
-    this.used = 0
-    if (data[at] !== OPEN) return NOT_PLAIN
-    at++
-    if (data[at] === CLOSE) return at + 1
-    for (let place = 0; place < places.length; place += PLACES) {
-      if (data[at] !== QUOTE) return NOT_PLAIN
-      const nameEnd = endOfText(data, at + 1)
-      if (nameEnd === NOT_PLAIN || data[nameEnd + 1] !== COLON) return NOT_PLAIN
-      const end = endOfValue(data, nameEnd + 2, levels)
-      if (end === NOT_PLAIN) return NOT_PLAIN
-      places[place] = at + 1
-      places[place + 1] = nameEnd
-      places[place + 2] = nameEnd + 2
-      places[place + 3] = end
-      this.used = place + PLACES
-      if (data[end] === CLOSE) return end + 1
-      if (data[end] !== COMMA) return NOT_PLAIN
-      at = end + 1
-    }
-    return NOT_PLAIN
-  }
-
-  /** There are none. */
-  clear(of: object): void {
-    this.used = 0
+    this.first = first
+    this.end = end
     this.of = of
     this.event++
   }
@@ -80,22 +54,25 @@ export class Properties {
   /** Undefined where there is none. */
   get({ name, number }: PropertyName): unknown {
     if (this.madeOf[number] === this.event) return this.made[number]
-    const value = this.find(name)
+    const value = this.find(name, this.memory.pinned[number])
     this.madeOf[number] = this.event
     this.made[number] = value
     return value
   }
 
-  private find(name: string): unknown {
-    const { data, places } = this
+  private find(name: string, slot: number | undefined): unknown {
+    const { data, first } = this
+    const { places } = this.memory
     // Of equal names the last one holds, as in JSON.parse.
-    for (let place = this.used - PLACES; place >= 0; place -= PLACES) {
-      if (isAt(data, places[place], places[place + 1], name)) return this.value(places[place + 2], places[place + 3])
+    for (let place = this.end - PLACE; place >= first; place -= PLACE) {
+      const isIt = slot ? places[place + NAME_SLOT] === slot : isAt(data, places[place], places[place + NAME_END], name)
+      if (isIt) return this.value(places[place + VALUE], places[place + VALUE_END], places[place + VALUE_SLOT])
     }
     return undefined
   }
 
-  private value(start: number, end: number): unknown {
+  private value(start: number, end: number, slot: number): unknown {
+    if (slot !== 0) return this.memory.text(slot)
     const { data } = this
     const first = data[start] - ZERO
     if (first >= 0 && first <= 9 && end - start <= SMALL_DIGITS) {
@@ -107,7 +84,7 @@ export class Properties {
       }
       return value
     }
-    if (data[start] === QUOTE) return this.texts.read(data, start + 1, end - 1)
+    if (data[start] === QUOTE) return data.toString('utf8', start + 1, end - 1)
     return JSON.parse(data.toString('utf8', start, end))
   }
 }

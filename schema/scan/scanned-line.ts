@@ -1,5 +1,6 @@
 import type { ClientEvent, EventLine } from '../event.ts'
-import { type Hash128, hashAscii128, memberHashOfAscii } from '../hash.ts'
+import type { Hash128 } from '../hash.ts'
+import type { FrameScanner } from './frame-scanner.ts'
 import type { Properties, PropertyName } from './properties.ts'
 
 type Fields = Record<string, unknown>
@@ -19,11 +20,13 @@ export class ScannedEvent implements ClientEvent {
   anonymousStart = 0
   anonymousEnd = 0
   readonly data: Buffer
+  readonly scanner: FrameScanner
   private readonly scanned: Properties
   private parsed: ClientEvent | undefined
 
-  constructor(data: Buffer, scanned: Properties) {
+  constructor(data: Buffer, scanner: FrameScanner, scanned: Properties) {
     this.data = data
+    this.scanner = scanner
     this.scanned = scanned
     this.parsed = undefined
   }
@@ -90,6 +93,13 @@ export class ScannedLine implements EventLine {
   os: string | undefined
   device: string | undefined
   schema = 0
+  /** Where it ends in the frame: at its newline, or at the end. */
+  end = 0
+  /**
+   * Whether a row of the archive says it wholly (see toEventRow): the time as text, the session as the line's key, no
+   * number or text that is written in another way than JSON.stringify does.
+   */
+  isRow = false
   readonly e: ScannedEvent
 
   constructor(e: ScannedEvent) {
@@ -102,16 +112,15 @@ export class ScannedLine implements EventLine {
 
   /** See hashIdentity. */
   hashIdentity(seed: Hash128, out: Hash128): void {
-    const { data, idStart, idEnd } = this.e
-    hashAscii128(data, this.keyStart, this.keyEnd, idStart, idEnd, seed, out)
+    this.e.scanner.hashIdentity(this, seed, out)
   }
 
   /** memberHash of the user, else of the anonymous id, else of the session. */
   get userHash(): number {
-    const { data, userStart, userEnd, anonymousStart, anonymousEnd } = this.e
-    if (userStart !== 0) return memberHashOfAscii(data, userStart, userEnd)
-    if (anonymousStart !== 0) return memberHashOfAscii(data, anonymousStart, anonymousEnd)
-    return memberHashOfAscii(data, this.keyStart, this.keyEnd)
+    const { data, scanner, userStart, userEnd, anonymousStart, anonymousEnd } = this.e
+    if (userStart !== 0) return scanner.memberHash(data, userStart, userEnd)
+    if (anonymousStart !== 0) return scanner.memberHash(data, anonymousStart, anonymousEnd)
+    return scanner.memberHash(data, this.keyStart, this.keyEnd)
   }
 
   get key(): string {

@@ -111,9 +111,9 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       { file: 'schema/event.ts', find: '`${line.key}\\u0000${line.e.id}`', replace: 'line.e.id' },
       {
-        file: 'schema/scan/scanned-line.ts',
-        find: 'hashAscii128(data, this.keyStart, this.keyEnd, idStart',
-        replace: 'hashAscii128(data, idStart, idStart, idStart',
+        file: 'schema/scan/frame-scanner.ts',
+        find: 'hashIdentity(keyStart, keyEnd, e.idStart',
+        replace: 'hashIdentity(e.idStart, e.idStart, e.idStart',
       },
     ],
   },
