@@ -20,6 +20,8 @@ export type MeasureDetail = Quantiles | TopValue[] | null
 
 export interface Measure {
   readonly kind: MeasureKind
+  /** Whether `add` looks at the total. Any other measure needs none to be kept beside its deltas. */
+  readonly asksTotal: boolean
   empty(): MeasureState
   /** What of an event's value is measured. All that can go wrong does so here. */
   read(value: unknown): Measured
@@ -53,7 +55,7 @@ const numberUpTo =
  */
 const stable = (value: number): number => (Number.isInteger(value) ? value : Number(value.toPrecision(15)))
 
-const base = { empty: emptyState, value: () => null, detail: () => null }
+const base = { asksTotal: false, empty: emptyState, value: () => null, detail: () => null }
 
 const sumMeasure = (kind: MeasureKind, value: (sum: number, n: number) => number): Measure => ({
   ...base,
@@ -91,6 +93,7 @@ const COUNT: Measure = {
 const UNIQUES: Measure = {
   ...base,
   kind: 'UNIQUES',
+  asksTotal: true,
   read: (value) =>
     value === undefined || value === null
       ? undefined
@@ -123,6 +126,7 @@ const QUANTILES: Measure = {
 const topK = (k: number): Measure => ({
   ...base,
   kind: 'TOPK',
+  asksTotal: true,
   read: (value) => shortText(value) ?? undefined,
   add(delta, read, weight, total) {
     if (typeof read !== 'string') return

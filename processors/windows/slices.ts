@@ -1,6 +1,7 @@
 import { type FoldedRow, OTHER } from '#schema/checkpoint.ts'
 import { memberHash } from '#schema/hash.ts'
 import { LIMITS } from '#schema/limits.ts'
+import { emptyState } from '#schema/measures/state.ts'
 import {
   type Measure,
   type Measured,
@@ -28,14 +29,49 @@ interface Slice {
   touchedAt: number
 }
 
-/** A series of one slice. */
-export interface Series {
-  slice: Slice
-  dims: (string | null)[]
-  total: MeasureState
-  /** Since the last checkpoint; null when nothing changed. */
-  delta: { state: MeasureState; events: number; corrections: number; correctedAt: number } | null
+/**
+ * A series of one slice. It is itself the state of what was added since the last checkpoint: an event finds all that it
+ * changes in one object.
+ */
+export class Series implements MeasureState {
+  readonly slice: Slice
+  readonly dims: (string | null)[]
+  /** Up to the last checkpoint, where the measure asks for it. */
+  readonly total: MeasureState | null
+  /** Whether anything of the following says something. */
+  isChanged = false
+  n = 0
+  shed = 0
+  sum: MeasureState['sum'] = null
+  range: MeasureState['range'] = null
+  sketch: MeasureState['sketch'] = null
+  events = 0
+  corrections = 0
+  correctedAt = Number.NEGATIVE_INFINITY
+
+  constructor(slice: Slice, dims: (string | null)[], total: MeasureState | null) {
+    this.slice = slice
+    this.dims = dims
+    this.total = total
+  }
+
+  /** What has changed is part of the total from now on. */
+  settle(): void {
+    if (this.total) mergeState(this.total, this)
+    this.isChanged = false
+    this.n = 0
+    this.shed = 0
+    this.sum = null
+    this.range = null
+    this.sketch = null
+    this.events = 0
+    this.corrections = 0
+    this.correctedAt = Number.NEGATIVE_INFINITY
+  }
 }
+
+/** The total where none is kept. */
+const NOTHING = emptyState()
 
 /** Counts of names that take about as much of a checkpoint as a row. */
 const COUNTS_OF_A_ROW = 8
@@ -81,19 +117,18 @@ export class SliceStore {
     storedAt: number,
     sign: 1 | -1 = 1,
   ): void {
-    const slice = this.sliceAt(sliceStart(time, this.size))
+    const slice = this.sliceOf(time)
     slice.touchedAt = storedAt
     const series = this.seriesOf(slice, name, weight)
-    if (series.delta === null) {
-      series.delta = { state: this.measure.empty(), events: 0, corrections: 0, correctedAt: Number.NEGATIVE_INFINITY }
+    if (!series.isChanged) {
+      series.isChanged = true
       this.changed.push(series)
     }
-    const { delta } = series
-    this.measure.add(delta.state, value, weight, series.total)
-    delta.events += sign
+    this.measure.add(series, value, weight, series.total ?? NOTHING)
+    series.events += sign
     if (watermark < slice.start + this.size) return
-    delta.corrections++
-    if (watermark > delta.correctedAt) delta.correctedAt = watermark
+    series.corrections++
+    if (watermark > series.correctedAt) series.correctedAt = watermark
   }
 
   /** About the rows that take() will answer: series with changes that no checkpoint has yet. */
@@ -113,20 +148,20 @@ export class SliceStore {
   /** Deltas since the last call; they are part of the totals from now on. */
   take(head: RowHead): FoldedRow[] {
     const rows = this.changed.map((series) => {
-      const delta = series.delta!
-      series.delta = null
-      mergeState(series.total, delta.state)
-      return {
+      const { slice, dims, events, corrections, correctedAt } = series
+      const row = {
         ...head,
         size: this.size,
-        start: series.slice.start,
-        dims: series.dims,
-        events: delta.events,
-        corrections: delta.corrections,
-        ...(delta.corrections > 0 ? { correctedAt: delta.correctedAt } : {}),
-        ...stateToJson(delta.state),
+        start: slice.start,
+        dims,
+        events,
+        corrections,
+        ...(corrections > 0 ? { correctedAt } : {}),
+        ...stateToJson(series),
         ...unnamedOf(series),
       }
+      series.settle()
+      return row
     })
     this.changed = []
     this.capped.clear()
@@ -137,13 +172,8 @@ export class SliceStore {
     const slice = this.sliceAt(row.start)
     slice.touchedAt = Math.max(slice.touchedAt, touchedAt)
     const key = seriesKey(row.dims)
-    const state = stateFromJson(row)
-    let series = slice.series.get(key)
-    if (series) mergeState(series.total, state)
-    else {
-      series = { slice, dims: row.dims, total: state, delta: null }
-      slice.series.set(key, series)
-    }
+    const series = slice.series.get(key) ?? this.newSeries(slice, { dims: row.dims, key })
+    if (series.total) mergeState(series.total, stateFromJson(row))
     if (!row.unnamed) return
     slice.unnamed ??= { series, names: new HeavyNames() }
     slice.unnamed.names.restore(row.unnamed)
@@ -159,15 +189,20 @@ export class SliceStore {
   evict(endedBefore: number, touchedBefore: number): void {
     for (const [start, slice] of this.slices) {
       if (start + this.size > endedBefore || slice.touchedAt >= touchedBefore) continue
-      if ([...slice.series.values()].some((series) => series.delta !== null)) continue
+      if ([...slice.series.values()].some(({ isChanged }) => isChanged)) continue
       this.slices.delete(start)
       if (this.last === slice) this.last = undefined
     }
   }
 
-  private sliceAt(start: number): Slice {
+  private sliceOf(time: number): Slice {
+    const { last, size } = this
     // Most events fall into the slice of the event before.
-    if (this.last?.start === start) return this.last
+    if (last && time >= last.start && time < last.start + size) return last
+    return this.sliceAt(sliceStart(time, size))
+  }
+
+  private sliceAt(start: number): Slice {
     let slice = this.slices.get(start)
     if (!slice) {
       slice = { start, series: new Map(), unnamed: null, touchedAt: 0 }
@@ -208,8 +243,8 @@ export class SliceStore {
     return slice.series.get(other.key) ?? this.newSeries(slice, other)
   }
 
-  private newSeries(slice: Slice, { dims, key }: SeriesName): Series {
-    const series: Series = { slice, dims, total: this.measure.empty(), delta: null }
+  private newSeries(slice: Slice, { dims, key }: Pick<SeriesName, 'dims' | 'key'>): Series {
+    const series = new Series(slice, dims, this.measure.asksTotal ? this.measure.empty() : null)
     slice.series.set(key, series)
     return series
   }
