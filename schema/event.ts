@@ -1,4 +1,5 @@
 import { type Hash128, hash128 } from './hash.ts'
+import { CODED_FIELDS, type CodedField } from './scan/frame-scanner.ts'
 import { PropertyName } from './scan/properties.ts'
 import { ScannedEvent, ScannedLine } from './scan/scanned-line.ts'
 
@@ -132,8 +133,7 @@ export const fieldReader = (field: string): ((line: EventLine) => unknown) => {
   const rootOf: (line: EventLine) => Record<string, unknown> | undefined =
     root === 'properties' ? ({ e }) => e.properties : ({ e }) => e.context
   const [first] = path
-  // What no object inherits is an object's own wherever it is found: the common case, and the fast one.
-  if (path.length === 1 && !(first in Object.prototype)) {
+  if (path.length === 1 && isOwn(first)) {
     if (root === 'properties' && isAscii(first)) {
       const name = new PropertyName(first)
       return ({ e }) => (e instanceof ScannedEvent ? e.property(name) : e.properties?.[first])
@@ -142,6 +142,17 @@ export const fieldReader = (field: string): ((line: EventLine) => unknown) => {
   }
   return (line) => readPath(rootOf(line), path)
 }
+
+/** A field whose values may have codes (see FrameScanner.code); null: they have none. */
+export const codedField = (field: string): CodedField | null => {
+  if (Object.hasOwn(CODED_FIELDS, field)) return CODED_FIELDS[field]
+  const [root, first, ...more] = field.split('.')
+  return root === 'properties' && more.length === 0 && isPlainName(first) ? new PropertyName(first) : null
+}
+
+/** Whether no object inherits it, so that it is an object's own wherever it is found. */
+const isOwn = (name: string): boolean => !(name in Object.prototype)
+const isPlainName = (name: string): boolean => isOwn(name) && isAscii(name)
 
 const isAscii = (text: string): boolean => [...text].every((char) => char < '\x80')
 

@@ -35,7 +35,7 @@ export class ActiveMetric {
     this.compiled = compiled
     this.sequence = sequence
     // Looked up at each call: a test may put another one there.
-    this.names = new SeriesNames((line, into) => compiled.dims(line, into))
+    this.names = new SeriesNames(definition.dimensions, (line, into) => compiled.dims(line, into))
     this.stores = compiled.sizes.map((size, place) => new SliceStore(size, measure, place))
     this.sessions = sessionGaps(definition).map((gap) => new SessionStore({ gap, measure }))
   }

@@ -1,6 +1,6 @@
 import { MOST_WEIGHT } from '../limits.ts'
 import { exactWeight } from '../measures/weight.ts'
-import { asked, Properties } from './properties.ts'
+import { ABSENT, asked, NO_CODE, Properties, type PropertyName } from './properties.ts'
 import { ScannedEvent, ScannedLine } from './scanned-line.ts'
 import { ScannerMemory } from './scanner-memory.ts'
 
@@ -9,6 +9,16 @@ const [END, EVENT_START, EVENT_END, HEAD, SCHEMA, TIME, RECEIVED_AT] = [1, 2, 3,
 const [TENANT, SOURCE, KEY, WEIGHT, ID, USER, ANONYMOUS, FLAGS, PROPERTIES] = [10, 12, 14, 16, 18, 20, 22, 24, 25]
 const [NAME, COUNTRY, BROWSER, OS, DEVICE] = [27, 30, 33, 36, 39]
 const RECORD = 42
+
+/** Fields whose values may have codes: a property, or the word of a text in a record. */
+export type CodedField = PropertyName | number
+export const CODED_FIELDS: Readonly<Record<string, number>> = {
+  name: NAME,
+  country: COUNTRY,
+  browser: BROWSER,
+  os: OS,
+  device: DEVICE,
+}
 
 const ONE = 0x31
 const NO_FRAME: Buffer = Buffer.alloc(0)
@@ -41,6 +51,7 @@ export class FrameScanner {
     if (data !== this.data) this.load(data)
     if (this.next === this.last || this.nextStart !== start) {
       this.next = 0
+      this.properties.of = null
       this.last = this.memory.scan(start) * RECORD
       if (this.last === 0) return null
     }
@@ -49,6 +60,21 @@ export class FrameScanner {
     const line = this.lineOf(record)
     this.nextStart = this.memory.records[record + END] + 1
     return line
+  }
+
+  /**
+   * A number for what a field of a line holds: equal values have equal ones, others have others. NO_CODE where it has
+   * none, which is so of values that are neither short texts nor small numbers, and of lines before the last one. They
+   * hold for as long as 2^31 new texts take to come in.
+   */
+  code({ e, record }: ScannedLine, field: CodedField): number {
+    if (this.properties.of !== e) return NO_CODE
+    if (typeof field !== 'number') return this.properties.code(field)
+    const { memory } = this
+    const at = record + field
+    if (memory.records[at] === 0) return ABSENT
+    const slot = memory.records[at + 2]
+    return slot === 0 ? NO_CODE : memory.code(slot)
   }
 
   /** See hashIdentity. */
@@ -89,6 +115,7 @@ export class FrameScanner {
     e.anonymousStart = records[at + ANONYMOUS]
     e.anonymousEnd = records[at + ANONYMOUS + 1]
     const line = new ScannedLine(e)
+    line.record = at
     line.tenant = this.tenant
     line.source = this.source
     line.receivedAt = this.receivedAt

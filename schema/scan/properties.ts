@@ -6,8 +6,12 @@ const [NAME_END, VALUE, VALUE_END, NAME_SLOT, VALUE_SLOT, PLACE] = [1, 2, 3, 4, 
 
 const QUOTE = 0x22
 const ZERO = 0x30
-/** So many digits always fit an integer of 32 bits. */
+/** So many digits always fit an integer of 31 bits, and twice the number one of 32. */
 const SMALL_DIGITS = 9
+
+const NOWHERE = -1
+/** Codes of values that have none, and of a value that is not there. See FrameScanner.code. */
+export const [NO_CODE, ABSENT] = [0, -1]
 
 /** Names that are asked for, by number: several metrics ask for the same ones. */
 export const asked: string[] = []
@@ -33,10 +37,12 @@ export class Properties {
   private end = 0
   /** Whose they are. */
   of: object | null = null
-  /** What was asked for, by the number of its name, and of which event that was. */
-  private readonly made: unknown[] = []
-  private readonly madeOf: number[] = []
   private event = 0
+  /** By the number of a name: of which event it was looked up, where it stands, and what was made of it. */
+  private readonly foundOf: number[] = []
+  private readonly found: number[] = []
+  private readonly madeOf: number[] = []
+  private readonly made: unknown[] = []
 
   constructor(memory: ScannerMemory) {
     this.memory = memory
@@ -52,39 +58,66 @@ export class Properties {
   }
 
   /** Undefined where there is none. */
-  get({ name, number }: PropertyName): unknown {
+  get(name: PropertyName): unknown {
+    const { number } = name
     if (this.madeOf[number] === this.event) return this.made[number]
-    const value = this.find(name, this.memory.pinned[number])
+    const place = this.place(name)
     this.madeOf[number] = this.event
-    this.made[number] = value
-    return value
+    this.made[number] = place === NOWHERE ? undefined : this.value(place)
+    return this.made[number]
   }
 
-  private find(name: string, slot: number | undefined): unknown {
+  /** See FrameScanner.code. */
+  code(name: PropertyName): number {
+    const place = this.place(name)
+    if (place === NOWHERE) return ABSENT
+    const { memory } = this
+    const slot = memory.places[place + VALUE_SLOT]
+    if (slot !== 0) return memory.code(slot)
+    const value = this.smallNumber(memory.places[place + VALUE], memory.places[place + VALUE_END])
+    return value < 0 ? NO_CODE : value * 2 + 1
+  }
+
+  private place({ name, number }: PropertyName): number {
+    if (this.foundOf[number] !== this.event) {
+      this.foundOf[number] = this.event
+      this.found[number] = this.find(name, this.memory.pinned[number])
+    }
+    return this.found[number]
+  }
+
+  private find(name: string, slot: number | undefined): number {
     const { data, first } = this
     const { places } = this.memory
     // Of equal names the last one holds, as in JSON.parse.
     for (let place = this.end - PLACE; place >= first; place -= PLACE) {
-      const isIt = slot ? places[place + NAME_SLOT] === slot : isAt(data, places[place], places[place + NAME_END], name)
-      if (isIt) return this.value(places[place + VALUE], places[place + VALUE_END], places[place + VALUE_SLOT])
+      if (slot ? places[place + NAME_SLOT] === slot : isAt(data, places[place], places[place + NAME_END], name))
+        return place
     }
-    return undefined
+    return NOWHERE
   }
 
-  private value(start: number, end: number, slot: number): unknown {
-    if (slot !== 0) return this.memory.text(slot)
-    const { data } = this
-    const first = data[start] - ZERO
-    if (first >= 0 && first <= 9 && end - start <= SMALL_DIGITS) {
-      let value = first
-      for (let at = start + 1; at < end; at++) {
-        const digit = data[at] - ZERO
-        if (!(digit >= 0 && digit <= 9)) return JSON.parse(data.toString('latin1', start, end))
-        value = value * 10 + digit
-      }
-      return value
-    }
+  private value(place: number): unknown {
+    const { data, memory } = this
+    const slot = memory.places[place + VALUE_SLOT]
+    if (slot !== 0) return memory.text(slot)
+    const [start, end] = [memory.places[place + VALUE], memory.places[place + VALUE_END]]
+    const small = this.smallNumber(start, end)
+    if (small >= 0) return small
     if (data[start] === QUOTE) return data.toString('utf8', start + 1, end - 1)
     return JSON.parse(data.toString('utf8', start, end))
+  }
+
+  /** A whole number of few digits; -1: something else. */
+  private smallNumber(start: number, end: number): number {
+    const { data } = this
+    if (end - start > SMALL_DIGITS) return -1
+    let value = 0
+    for (let at = start; at < end; at++) {
+      const digit = data[at] - ZERO
+      if (!(digit >= 0 && digit <= 9)) return -1
+      value = value * 10 + digit
+    }
+    return value
   }
 }

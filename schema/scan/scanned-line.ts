@@ -93,6 +93,8 @@ export class ScannedLine implements EventLine {
   os: string | undefined
   device: string | undefined
   schema = 0
+  /** Where its scanner keeps its record, as long as it is the last line. */
+  record = 0
   /** Where it ends in the frame: at its newline, or at the end. */
   end = 0
   /**

@@ -78,11 +78,19 @@ export class ScannerMemory {
     return this.texts[slot]
   }
 
+  /** An even number for each text that a slot ever had. They begin anew after 2^31 texts. */
+  code(slot: number): number {
+    return this.serials[slot] << 1
+  }
+
   /** Hashes key, NUL and id, which stand in what was loaded; see hash128. */
   hashIdentity(keyStart: number, keyEnd: number, idStart: number, idEnd: number, seed: Hash128, out: Hash128): void {
-    this.seed.set(seed)
-    this.scanner.hashIdentity(keyStart, keyEnd, idStart, idEnd)
     const { hash } = this
+    this.seed[0] = seed[0]
+    this.seed[1] = seed[1]
+    this.seed[2] = seed[2]
+    this.seed[3] = seed[3]
+    this.scanner.hashIdentity(keyStart, keyEnd, idStart, idEnd)
     out[0] = hash[0]
     out[1] = hash[1]
     out[2] = hash[2]
@@ -91,7 +99,6 @@ export class ScannerMemory {
 
   /** See memberHash. */
   memberHash(start: number, end: number): number {
-    this.seed.fill(0)
     this.scanner.hashSpan(start, end)
     return memberOf(this.hash)
   }

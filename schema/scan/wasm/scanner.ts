@@ -715,6 +715,7 @@ export function pin(length: usize): u32 {
 // MurmurHash3 x86_128 of the UTF-16 code units of texts of ASCII, as in ../../hash.ts.
 
 const SEED = memory.data(16)
+const ZERO_SEED = memory.data(16)
 const HASH = memory.data(16)
 const UNITS = memory.data(512)
 
@@ -733,12 +734,12 @@ export function hashIdentity(keyStart: usize, keyEnd: usize, idStart: usize, idE
   memory.copy(UNITS, input + keyStart, key)
   store<u8>(UNITS + key, 0)
   memory.copy(UNITS + key + 1, input + idStart, id)
-  hashAscii(UNITS, key + 1 + id)
+  hashAscii(UNITS, key + 1 + id, SEED)
 }
 
-/** Hashes a text of the frame. */
+/** Hashes a text of the frame, with seeds of zero. */
 export function hashSpan(start: usize, end: usize): void {
-  hashAscii(input + start, end - start)
+  hashAscii(input + start, end - start, ZERO_SEED)
 }
 
 const C1: u32 = 0x239b961b
@@ -746,11 +747,11 @@ const C2: u32 = 0xab0e9789
 const C3: u32 = 0x38b34ae5
 const C4: u32 = 0xa1e38b93
 
-function hashAscii(text: usize, length: usize): void {
-  let h1 = load<u32>(SEED)
-  let h2 = load<u32>(SEED, 4)
-  let h3 = load<u32>(SEED, 8)
-  let h4 = load<u32>(SEED, 12)
+function hashAscii(text: usize, length: usize, seeds: usize): void {
+  let h1 = load<u32>(seeds)
+  let h2 = load<u32>(seeds, 4)
+  let h3 = load<u32>(seeds, 8)
+  let h4 = load<u32>(seeds, 12)
   const whole = length & ~7
   for (let i: usize = 0; i < whole; i += 8) {
     // Bytes become units, and two units a word.
