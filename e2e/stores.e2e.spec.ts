@@ -154,7 +154,9 @@ describe.skipIf(noDruid)('all stores', () => {
         return result.behind === 0 && result
       })
       expect(archived).toMatchObject({ missing: 0, duplicated: 0, wrong: 0, damaged: 0, lost: 0 })
-      expect(archived.rows).toBe(counted + Number(ledger.late) + Number(ledger.invalid))
+      // By verdict alone: a late event that was sent twice is a repetition to the ledger, and two late rows here.
+      expect(archived.events).toBe(counted)
+      expect(archived.rows + archived.duplicates).toBe(Number(ledger.accepted))
       expect(await viewsLive(product)).toBe(views)
 
       // Only one process may have DuckDB's file open: nobody starts storage again meanwhile.
