@@ -1,7 +1,7 @@
 import type { CompiledMetric } from '#schema/compile-metric.ts'
 import { codedField, type EventLine } from '#schema/event.ts'
 import { seriesKey } from '#schema/metric.ts'
-import { type CodedField, frameScanner } from '#schema/scan/frame-scanner.ts'
+import type { CodedField } from '#schema/scan/frame-scanner.ts'
 import { NO_CODE } from '#schema/scan/properties.ts'
 import { ScannedLine } from '#schema/scan/scanned-line.ts'
 import type { Series } from './slices.ts'
@@ -53,7 +53,7 @@ class NamesByCodes {
     const { fields, codes, wanted } = this
     let hash = 0
     for (let i = 0; i < fields.length; i++) {
-      const code = frameScanner.code(line, fields[i])
+      const code = line.code(fields[i])
       if (code === NO_CODE) return null
       wanted[i] = code
       hash = Math.imul(hash ^ code, 0x9e3779b1)

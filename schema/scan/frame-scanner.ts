@@ -28,8 +28,8 @@ const NO_FRAME: Buffer = Buffer.alloc(0)
  * and value of an event of which metrics read a few. What it takes, and what it reads of it, is what readEventLine says;
  * where it is not sure it answers null, and that one is asked.
  *
- * Bytes are looked at by WebAssembly, sixteen at a time, in a copy of the frame: a third of what the same costs in
- * JavaScript (docs/proof.md). A whole batch of lines is scanned when its first one is read.
+ * Bytes are looked at by WebAssembly, sixteen at a time, in a copy of the frame. A whole batch of lines is scanned when
+ * its first one is read.
  */
 export class FrameScanner {
   private readonly memory = new ScannerMemory()

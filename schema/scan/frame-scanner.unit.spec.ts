@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { codedField, type EventLine, fieldReader } from '../event.ts'
 import { FrameReader } from './frame-reader.ts'
-import { type CodedField, frameScanner } from './frame-scanner.ts'
+import type { CodedField } from './frame-scanner.ts'
 import { ABSENT, NO_CODE } from './properties.ts'
 import { ScannedLine } from './scanned-line.ts'
 
@@ -31,7 +31,7 @@ function* linesOf(data: Uint8Array): Generator<EventLine> {
   for (let line = reader.next(); line !== null; line = reader.next()) yield line as EventLine
 }
 const codesOf = (line: EventLine): number[] =>
-  CODED.map((field: CodedField) => frameScanner.code(line as ScannedLine, field))
+  CODED.map((field: CodedField) => (line instanceof ScannedLine ? line.code(field) : NO_CODE))
 
 /** Few texts come again and again, more than there are slots for come once, and some have none. */
 const text = fc.oneof(

@@ -1,6 +1,6 @@
 import type { ClientEvent, EventLine } from '../event.ts'
 import type { Hash128 } from '../hash.ts'
-import type { FrameScanner } from './frame-scanner.ts'
+import type { CodedField, FrameScanner } from './frame-scanner.ts'
 import type { Properties, PropertyName } from './properties.ts'
 
 type Fields = Record<string, unknown>
@@ -115,6 +115,11 @@ export class ScannedLine implements EventLine {
   /** See hashIdentity. */
   hashIdentity(seed: Hash128, out: Hash128): void {
     this.e.scanner.hashIdentity(this, seed, out)
+  }
+
+  /** See FrameScanner.code. */
+  code(field: CodedField): number {
+    return this.e.scanner.code(this, field)
   }
 
   /** memberHash of the user, else of the anonymous id, else of the session. */
